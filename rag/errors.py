@@ -1,0 +1,73 @@
+"""Every error that the product raises on purpose.
+
+    DigestRagError
+    ├── SettingError       a setting or an option that can't be used
+    ├── QuestionError      a question that can't be asked (empty, too long)
+    ├── DigestError        no digest could be read
+    ├── EncoderError       the embedding model is missing, damaged or unknown
+    ├── IndexFailure
+    │   ├── IndexMissing   nothing was built yet
+    │   ├── IndexStale     built from other digests, settings or model
+    │   ├── IndexDamaged   a file of the index is missing or unreadable
+    │   └── IndexBusy      another process is building
+    └── LLMError           the language model can't be reached or used
+
+A message is a sentence, and `hint` what to do next. Only the command line and
+the chat catch these; "not in the digests" is an answer and never an error.
+"""
+
+from __future__ import annotations
+
+
+class DigestRagError(Exception):
+    """Base of the tree. `str(error)` is the sentence followed by the hint."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        """Keep the sentence `message` and what to do next, `hint`, apart."""
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Return the sentence and, after a space, the hint."""
+        return f"{self.message} {self.hint}".strip()
+
+
+class SettingError(DigestRagError):
+    """A setting or an option has a value that can't be used."""
+
+
+class QuestionError(DigestRagError):
+    """The question is empty, too long or not text."""
+
+
+class DigestError(DigestRagError):
+    """No digest could be read at all."""
+
+
+class EncoderError(DigestRagError):
+    """The embedding model is missing, damaged or unknown."""
+
+
+class IndexFailure(DigestRagError):
+    """Base of the errors of the index."""
+
+
+class IndexMissing(IndexFailure):
+    """There is no index yet."""
+
+
+class IndexStale(IndexFailure):
+    """The index was built from other digests, settings or another model."""
+
+
+class IndexDamaged(IndexFailure):
+    """A file of the index is missing or can't be read."""
+
+
+class IndexBusy(IndexFailure):
+    """Another process holds the index for writing."""
+
+
+class LLMError(DigestRagError):
+    """The language model can't be reached or gave nothing usable."""

@@ -1,0 +1,139 @@
+"""All settings in one frozen record; the only module that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from rag.errors import SettingError
+
+DEFAULT_ENCODER = "default"
+
+
+def project_dir() -> Path:
+    """Return where `seeds/` and `index_store/` lie by default.
+
+    The checkout when the package runs from one, else the working directory.
+    """
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to read, index, search and answer; `variable` names what sets a field.
+
+    Times are seconds, sizes are characters, weights and thresholds lie in [0, 1].
+    """
+
+    digests: tuple[Path, ...] = field(
+        default_factory=lambda: (project_dir() / "seeds",),
+        metadata={"variable": "RAG_DIGESTS", "help": "Digest files or folders, separated by ':'."},
+    )
+    index_dir: Path = field(
+        default_factory=lambda: project_dir() / "index_store",
+        metadata={"variable": "RAG_INDEX", "help": "Folder that holds the index."},
+    )
+    encoder: str = field(
+        default=DEFAULT_ENCODER,
+        metadata={
+            "variable": "RAG_ENCODER",
+            "help": "Sentence Transformers model, by name or path; 'default' is built in.",
+        },
+    )
+    truncate_dim: int = field(
+        default=0,
+        metadata={
+            "variable": "RAG_TRUNCATE_DIM",
+            "help": "Keep only this many dimensions of a Matryoshka model; 0 keeps all.",
+        },
+    )
+    dense_weight: float = field(
+        default=0.7,
+        metadata={
+            "variable": "RAG_DENSE_WEIGHT",
+            "help": "Weight of meaning against words in the fused score, 0 to 1.",
+        },
+    )
+    llm: str = field(
+        default="none",
+        metadata={
+            "variable": "RAG_LLM",
+            "help": "none, openai:MODEL, ollama:MODEL or http://HOST:PORT/v1#MODEL.",
+        },
+    )
+    llm_key: str = field(
+        default="",
+        repr=False,
+        metadata={"variable": "RAG_LLM_KEY", "help": "Key of the model's address (secret)."},
+    )
+    openai_key: str = field(
+        default="",
+        repr=False,
+        metadata={"variable": "OPENAI_API_KEY", "help": "Key for openai:MODEL (secret)."},
+    )
+    ollama_host: str = field(
+        default="http://127.0.0.1:11434",
+        metadata={"variable": "OLLAMA_HOST", "help": "Address of Ollama."},
+    )
+    llm_timeout: float = field(
+        default=60.0,
+        metadata={"variable": "RAG_LLM_TIMEOUT", "help": "Seconds a model's answer may take."},
+    )
+    max_question: int = field(
+        default=8000,
+        metadata={"variable": "RAG_MAX_QUESTION", "help": "Longest question, in characters."},
+    )
+    host: str = field(
+        default="127.0.0.1",
+        metadata={"variable": "RAG_HOST", "help": "Address the chat listens on."},
+    )
+    port: int = field(
+        default=7860,
+        metadata={"variable": "RAG_PORT", "help": "Port the chat listens on."},
+    )
+
+    def __post_init__(self) -> None:
+        """Raise `SettingError` for a value out of range."""
+        if not 0.0 <= self.dense_weight <= 1.0:
+            raise SettingError(
+                f"The dense weight {self.dense_weight} is not between 0 and 1.",
+                "Set RAG_DENSE_WEIGHT to a number from 0 (words only) to 1 (meaning only).",
+            )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Return the settings that the environment's variables ask for.
+
+        Raises `SettingError` for a value that is not of the field's kind.
+        """
+        source = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for f in fields(cls):
+            raw = source.get(f.metadata["variable"], "").strip()
+            if raw:
+                values[f.name] = _parse(f.name, f.metadata["variable"], raw)
+        return cls(**values)
+
+
+def _parse(name: str, variable: str, raw: str) -> object:
+    try:
+        match name:
+            case "digests":
+                return tuple(Path(p) for p in raw.split(os.pathsep) if p)
+            case "index_dir":
+                return Path(raw)
+            case "dense_weight" | "llm_timeout":
+                return float(raw)
+            case "port" | "max_question" | "truncate_dim":
+                return int(raw)
+            case _:
+                return raw
+    except ValueError:
+        shown = "its value" if "key" in name else f"'{raw}'"
+        raise SettingError(
+            f"{variable} can't be read: {shown} is not a number.", "Correct it or unset it."
+        ) from None
