@@ -30,8 +30,11 @@ class Settings:
     """
 
     digests: tuple[Path, ...] = field(
-        default_factory=lambda: (project_dir() / "seeds",),
-        metadata={"variable": "RAG_DIGESTS", "help": "Digest files or folders, separated by ':'."},
+        default=(),
+        metadata={
+            "variable": "RAG_DIGESTS",
+            "help": "Digest files or folders, separated by ':'; else the last ones, or seeds/.",
+        },
     )
     index_dir: Path = field(
         default_factory=lambda: project_dir() / "index_store",
