@@ -55,7 +55,7 @@ class Settings:
         },
     )
     dense_weight: float = field(
-        default=0.7,
+        default=0.4,
         metadata={
             "variable": "RAG_DENSE_WEIGHT",
             "help": "Weight of meaning against words in the fused score, 0 to 1.",
