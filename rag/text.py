@@ -24,6 +24,7 @@ _HREF = re.compile(r"\\href\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 _ESCAPED = re.compile(r"\\([%&_#])")
 _ACCENT = re.compile(r"\\([\"'`^~])\{?([A-Za-z])\}?")
 _COMBINING = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303"}
+_INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs"})
 _SPACES = re.compile(r"[ \t\u00a0\u3000]+")
 _WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
 _BETWEEN_WIDE = re.compile(f"(?<=[{_WIDE}])\n(?=[{_WIDE}])")
@@ -37,12 +38,12 @@ _CHINESE_END = re.compile(r"[。！？][”’」』）)]*")
 
 
 def strip_invisible(text: str) -> str:
-    """Return `text` without control, zero-width, bidi and tag characters.
+    """Return `text` without control, zero-width, bidi, tag and surrogate characters.
 
     Line breaks and tabs stay: they mean something in a digest.
     """
     return "".join(
-        ch for ch in text if ch in "\n\t" or unicodedata.category(ch) not in {"Cc", "Cf", "Co"}
+        ch for ch in text if ch in "\n\t" or unicodedata.category(ch) not in _INVISIBLE
     )
 
 
@@ -51,7 +52,7 @@ def clean(raw: str) -> str:
 
     HTML entities, LaTeX text commands and escapes, a lost `\\t`, soft-wrapped
     lines and invisible characters are resolved; formulas stay LaTeX. Paragraphs
-    are separated by one line break. Cleaning twice changes nothing more.
+    are separated by an empty line. Cleaning twice changes nothing more.
     """
     text = raw.replace("\r\n", "\n").replace("\r", "\n")
     previous = None
@@ -76,7 +77,7 @@ def _join_lines(text: str) -> str:
         joined = re.sub(r"(?<=\w-)\n(?=\w)", "", joined).replace("\n", " ")
         if joined := _SPACES.sub(" ", joined).strip():
             paragraphs.append(joined)
-    return "\n".join(paragraphs)
+    return "\n\n".join(paragraphs)
 
 
 def language_of(text: str) -> Language:
