@@ -33,7 +33,7 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|et al|etc|vs|cf|Fig|Figs|Eq|Eqs|Sec|Tab|No|Dr|Prof|St|approx|resp|"
     r"w\.r\.t|a\.k\.a|viz|ca|Ref|Refs|Thm|Def)|\b[A-Z])\.$"
 )
-_ENGLISH_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[$]*[A-Z0-9\\])")
+_ENGLISH_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9$\\])")
 _CHINESE_END = re.compile(r"[。！？][”’」』）)]*")
 
 
