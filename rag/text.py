@@ -35,6 +35,9 @@ _ABBREVIATION = re.compile(
 )
 _ENGLISH_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9$\\])")
 _CHINESE_END = re.compile(r"[。！？][”’」』）)]*")
+_PLAIN_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"}
+)
 
 
 def strip_invisible(text: str) -> str:
@@ -118,7 +121,11 @@ def sentences(text: str, language: Language) -> list[str]:
 
 
 def fold(text: str) -> str:
-    """Return `text` for comparing names: NFKD, no accents, lower case, one space."""
-    decomposed = unicodedata.normalize("NFKD", text)
-    bare = "".join(ch for ch in decomposed if not unicodedata.combining(ch))
-    return " ".join(bare.casefold().split())
+    """Return `text` for comparing names: NFKD, no accents, lower case, one space.
+
+    Letters with a stroke or a ligature, which Unicode does not decompose, are
+    those that a keyboard without them gives: Łukasz is lukasz.
+    """
+    lower = unicodedata.normalize("NFKD", text).casefold().translate(_PLAIN_LETTERS)
+    decomposed = unicodedata.normalize("NFKD", lower)
+    return " ".join("".join(ch for ch in decomposed if not unicodedata.combining(ch)).split())
