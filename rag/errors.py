@@ -19,6 +19,8 @@ the chat catch these; "not in the digests" is an answer and never an error.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rag.types import Failure
 
 
@@ -78,6 +80,14 @@ class IndexStale(IndexFailure):
 
 class IndexDamaged(IndexFailure):
     """A file of the index is missing or can't be read."""
+
+    @classmethod
+    def of(cls, path: Path) -> IndexDamaged:
+        """Return the error that says which file or folder is damaged."""
+        return cls(
+            f"The index file '{path.name}' is missing or damaged.",
+            "Run 'digest-rag index' to build it again from the digests.",
+        )
 
 
 class IndexBusy(IndexFailure):

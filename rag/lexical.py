@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.store import damaged
+from rag.errors import IndexDamaged
 
 TOKENS_VERSION = 2
 _K1, _B = 1.2, 0.75
@@ -101,7 +101,7 @@ class LexicalIndex:
         try:
             self._bm25 = bm25s.BM25.load(folder, mmap=True)
         except (OSError, ValueError, KeyError) as error:
-            raise damaged(folder) from error
+            raise IndexDamaged.of(folder) from error
 
     def scores(self, question: str) -> NDArray[np.float32]:
         """Return each passage's BM25 score, shape (passages,), all >= 0."""

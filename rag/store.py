@@ -47,7 +47,7 @@ class PaperStore:
             self.passage_count = self._count("passages")
             self.paper_count = self._count("papers")
         except sqlite3.Error as error:
-            raise damaged(path) from error
+            raise IndexDamaged.of(path) from error
         self.paper = lru_cache(maxsize=4096)(self._paper)
         self.passages_of = lru_cache(maxsize=4096)(self._passages_of)
 
@@ -112,7 +112,7 @@ class PaperStore:
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.DatabaseError as error:
-            raise damaged(self._path) from error
+            raise IndexDamaged.of(self._path) from error
 
 
 def write_store(path: Path, papers: Sequence[Paper], passages: Sequence[Passage]) -> None:
@@ -148,14 +148,6 @@ def write_store(path: Path, papers: Sequence[Paper], passages: Sequence[Passage]
 def author_key(name: str) -> str:
     """Return an author's name for comparison: no accents, case or punctuation."""
     return " ".join(re.sub(r"[^\w\s]|_", " ", fold(name)).split())
-
-
-def damaged(path: Path) -> IndexDamaged:
-    """Return the error that says which file of the index is damaged."""
-    return IndexDamaged(
-        f"The index file '{path.name}' is missing or damaged.",
-        "Run 'digest-rag index' to build it again from the digests.",
-    )
 
 
 def encode_paper(paper: Paper) -> str:

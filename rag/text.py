@@ -45,9 +45,7 @@ def strip_invisible(text: str) -> str:
 
     Line breaks and tabs stay: they mean something in a digest.
     """
-    return "".join(
-        ch for ch in text if ch in "\n\t" or unicodedata.category(ch) not in _INVISIBLE
-    )
+    return "".join(ch for ch in text if ch in "\n\t" or unicodedata.category(ch) not in _INVISIBLE)
 
 
 def clean(raw: str) -> str:
