@@ -100,8 +100,13 @@ class LexicalIndex:
 
         try:
             self._bm25 = bm25s.BM25.load(folder, mmap=True)
-        except (OSError, ValueError, KeyError) as error:
+            arrays = self._bm25.scores
+            sound = len(arrays["data"]) == len(arrays["indices"]) == arrays["indptr"][-1]
+            sound = sound and len(arrays["indptr"]) > max(self._bm25.vocab_dict.values())
+        except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise IndexDamaged.of(folder) from error
+        if not sound:
+            raise IndexDamaged.of(folder)
 
     def scores(self, question: str) -> NDArray[np.float32]:
         """Return each passage's BM25 score, shape (passages,), all >= 0."""
