@@ -9,6 +9,7 @@ index_store/
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ from rag.vectors import VectorIndex, write_vectors
 Progress = Callable[[str, int, int], None]
 
 _CURRENT, _GENERATIONS, _VECTORS, _LOCK = "CURRENT", "generations", "vectors.sqlite", "build.lock"
+_NAME, _NAME_FORMAT = re.compile(r"\d{8}T\d{12}", re.ASCII), "%Y%m%dT%H%M%S%f"
 _WAIT_FOR_BUILD = 600.0
 _SAMPLE = 16
 
@@ -118,8 +120,10 @@ def current_folder(settings: Settings) -> Path:
         raise IndexMissing(
             "There is no index yet.", "Run 'digest-rag index' to build it from the digests."
         ) from None
+    except (OSError, ValueError) as error:
+        raise IndexDamaged.of(settings.index_dir / _CURRENT) from error
     folder = settings.index_dir / _GENERATIONS / name
-    if not name or "/" in name or not folder.is_dir():
+    if not _NAME.fullmatch(name) or not folder.is_dir():
         raise IndexDamaged(
             "The index's current generation is gone.",
             "Run 'digest-rag index' to build it again from the digests.",
@@ -183,7 +187,7 @@ class _Build:
     report: Progress
 
     def run(self) -> Ledger:
-        name = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+        name = datetime.now(UTC).strftime(_NAME_FORMAT)
         folder = self.settings.index_dir / _GENERATIONS / name
         folder.mkdir(parents=True)
         try:
