@@ -192,11 +192,12 @@ class _Build:
         folder.mkdir(parents=True)
         try:
             ledger = self._write(folder)
+            before = current_manifest(self.settings)
             _swap(self.settings.index_dir, name)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        _tidy(self.settings.index_dir, keep=name)
+        _tidy(folder.parent, {name, before.generation if before else name})
         return ledger
 
     def _write(self, folder: Path) -> Ledger:
@@ -308,11 +309,14 @@ def _swap(index_dir: Path, name: str) -> None:
     pointer.replace(index_dir / _CURRENT)
 
 
-def _tidy(index_dir: Path, keep: str) -> None:
-    """Delete all generations but the current one and the one before, still in use."""
-    names = sorted(p.name for p in (index_dir / _GENERATIONS).iterdir() if p.name != keep)
-    for name in names[:-1]:
-        shutil.rmtree(index_dir / _GENERATIONS / name, ignore_errors=True)
+def _tidy(generations: Path, keep: set[str]) -> None:
+    """Delete all generations but those to keep: the current one and the one before.
+
+    The one before may still be in use; what a killed build left goes too.
+    """
+    for folder in generations.iterdir():
+        if folder.name not in keep:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stale(reason: str) -> IndexStale:
