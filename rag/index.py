@@ -26,7 +26,7 @@ from rag.cache import encode_cached
 from rag.digests import Reading, read_digests
 from rag.embed import Encoder, load_encoder
 from rag.errors import IndexBusy, IndexDamaged, IndexMissing, IndexStale, NoPapers
-from rag.lexical import LexicalIndex, write_lexical
+from rag.lexical import LexicalIndex, tokens, write_lexical
 from rag.manifest import Manifest, read_manifest, sources, staleness
 from rag.passages import all_passages
 from rag.settings import Settings
@@ -291,8 +291,10 @@ def _verify(index: Index, passages: Sequence[Passage], vectors: NDArray[np.float
         nearest = index.vectors.nearest(vectors[row], 1)
         # Equal texts have equal vectors: the nearest need not be the same passage.
         sound = sound and bool(nearest) and nearest[0][1] > 0.999
-        scores = index.lexical.scores(passages[row].indexed_text)
-        sound = sound and len(scores) == len(passages) and scores[row] > 0
+        text = passages[row].indexed_text
+        scores = index.lexical.scores(text)
+        sound = sound and len(scores) == len(passages) and (scores[row] > 0 or not tokens(text))
+    index.store.close()
     if not sound:
         raise IndexDamaged(
             "The index that was just built does not hold what it should.",
