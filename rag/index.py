@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from rag.cache import encode_cached
 from rag.digests import Reading, read_digests
 from rag.embed import Encoder, load_encoder
-from rag.errors import IndexBusy, IndexDamaged, IndexMissing, IndexStale, NoPapers
+from rag.errors import IndexBusy, IndexDamaged, IndexMissing, IndexStale, NoPapers, SettingError
 from rag.lexical import LexicalIndex, tokens, write_lexical
 from rag.manifest import Manifest, read_manifest, sources, staleness
 from rag.passages import all_passages
@@ -108,6 +108,9 @@ def open_index(settings: Settings) -> Index:
             manifest = read_manifest(folder)
             if reason := staleness(manifest, settings):
                 raise _stale(reason)
+            # Nobody asks for a replaced generation again; who still holds it may use it.
+            for key in [k for k in _open if k[0] != folder and k[0].parent == folder.parent]:
+                del _open[key]
             index = _open[(folder, settings)] = Index(folder, manifest, settings)
         return index
 
@@ -153,11 +156,12 @@ def build_index(
     index answers, and it stays in place when anything fails.
 
     Raises `NoPapers` when no paper could be read, `DigestError` for a path that
-    does not exist, `IndexBusy` when another build does not end in ten minutes.
+    does not exist, `SettingError` when the index's folder can't be made, and
+    `IndexBusy` when another build does not end in ten minutes.
     """
     settings = settings or Settings.from_env()
     report = progress or (lambda stage, done, total: None)
-    settings.index_dir.mkdir(parents=True, exist_ok=True)
+    _make_folder(settings.index_dir)
     with _build_lock(settings, report):
         given = tuple(Path(p).resolve() for p in paths) if paths else None
         wanted = given or sources(settings, current_manifest(settings))
@@ -171,7 +175,8 @@ def build_index(
 def ensure_index(settings: Settings, progress: Progress | None = None) -> Ledger | None:
     """Build the index if it is missing, stale or damaged; return the ledger if so."""
     try:
-        open_index(settings)
+        index = open_index(settings)
+        _ = index.store, index.lexical, index.vectors, index.encoder
     except (IndexMissing, IndexStale, IndexDamaged):
         return build_index(settings=settings, progress=progress)
     return None
@@ -300,6 +305,16 @@ def _verify(index: Index, passages: Sequence[Passage], vectors: NDArray[np.float
             "The index that was just built does not hold what it should.",
             "Check that the disk is not full, then run 'digest-rag index' again.",
         )
+
+
+def _make_folder(index_dir: Path) -> None:
+    try:
+        index_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError(
+            f"The index folder '{index_dir}' can't be made ({error.strerror}).",
+            "Set RAG_INDEX to a folder that you may write to.",
+        ) from error
 
 
 def _swap(index_dir: Path, name: str) -> None:
