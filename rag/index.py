@@ -12,10 +12,11 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -207,21 +208,8 @@ class _Build:
 
     def _write(self, folder: Path) -> Ledger:
         passages = all_passages(self.reading.papers)
-        texts = [passage.indexed_text for passage in passages]
         encoder = load_encoder(self.settings)
-        vectors, embedded = encode_cached(
-            self.settings.index_dir / _VECTORS,
-            encoder,
-            texts,
-            lambda done, total: self.report("embedding", done, total),
-        )
-        self.report("writing", 0, 3)
-        write_store(folder / "papers.sqlite", self.reading.papers, passages)
-        self.report("writing", 1, 3)
-        write_lexical(folder / "lexical", texts)
-        self.report("writing", 2, 3)
-        write_vectors(folder / "chroma", [p.id for p in passages], vectors, _metadata(passages))
-        self.report("writing", 3, 3)
+        vectors, embedded = self._write_parts(folder, passages, encoder)
         manifest = self._manifest(folder.name, len(passages), encoder)
         manifest.write(folder)
         self.report("verifying", 0, 1)
@@ -237,6 +225,22 @@ class _Build:
             failed=self.reading.failed,
             generation=folder.name,
         )
+
+    def _write_parts(
+        self, folder: Path, passages: Sequence[Passage], encoder: Encoder
+    ) -> tuple[NDArray[np.float32], int]:
+        """Write store, lexical index and vectors; return the vectors and how many are new."""
+        texts = [passage.indexed_text for passage in passages]
+        cache = self.settings.index_dir / _VECTORS
+        vectors, embedded = encode_cached(cache, encoder, texts, partial(self.report, "embedding"))
+        self.report("writing", 0, 3)
+        write_store(folder / "papers.sqlite", self.reading.papers, passages)
+        self.report("writing", 1, 3)
+        write_lexical(folder / "lexical", texts)
+        self.report("writing", 2, 3)
+        write_vectors(folder / "chroma", [p.id for p in passages], vectors, _metadata(passages))
+        self.report("writing", 3, 3)
+        return vectors, embedded
 
     def _manifest(self, generation: str, passages: int, encoder: Encoder) -> Manifest:
         return Manifest(
@@ -256,28 +260,25 @@ class _Build:
         )
 
 
-class _build_lock:  # noqa: N801 (a context manager)
+@contextmanager
+def _build_lock(settings: Settings, report: Progress) -> Iterator[None]:
     """Hold the index for writing; wait for another build, then give up."""
-
-    def __init__(self, settings: Settings, report: Progress) -> None:
-        self._lock = FileLock(settings.index_dir / _LOCK)
-        self._report = report
-
-    def __enter__(self) -> None:
+    lock = FileLock(settings.index_dir / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        report("waiting for another build", 0, 1)
         try:
-            self._lock.acquire(timeout=0)
+            lock.acquire(timeout=_WAIT_FOR_BUILD)
         except Timeout:
-            self._report("waiting for another build", 0, 1)
-            try:
-                self._lock.acquire(timeout=_WAIT_FOR_BUILD)
-            except Timeout:
-                raise IndexBusy(
-                    "Another process is still building the index.",
-                    "Wait for it to end, or stop it, and run the command again.",
-                ) from None
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+            raise IndexBusy(
+                "Another process is still building the index.",
+                "Wait for it to end, or stop it, and run the command again.",
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _metadata(passages: Sequence[Passage]) -> list[dict[str, str]]:
