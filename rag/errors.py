@@ -19,6 +19,8 @@ the chat catch these; "not in the digests" is an answer and never an error.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rag.types import Failure
 
 
@@ -86,3 +88,11 @@ class IndexBusy(IndexFailure):
 
 class LLMError(DigestRagError):
     """The language model can't be reached or gave nothing usable."""
+
+
+def damaged(path: Path) -> IndexDamaged:
+    """Return the error that says which file of the index is damaged."""
+    return IndexDamaged(
+        f"The index file '{path.name}' is missing or damaged.",
+        "Run 'digest-rag index' to build it again from the digests.",
+    )

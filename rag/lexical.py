@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.store import damaged
+from rag.errors import damaged
 
 TOKENS_VERSION = 1
 _K1, _B = 1.2, 0.75
@@ -22,7 +22,7 @@ _PIECE = re.compile(
     r"|(?P<word>[^\W_]+(?:[-._+/^'’]+[^\W_]+)*\+*)"
 )
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+(?:\.\d+)*")
-_STOP = frozenset(
+STOP_WORDS = frozenset(
     "a an the of for and or in on at to by with from as is are was were be been being it its this "
     "that these those there here do does did done has have had i you we they he she me my your our "
     "their them us what which who whom whose when where why how can could should would may might "
@@ -63,8 +63,8 @@ def _word(word: str) -> tuple[str, ...]:
     lower = _plain(bare)
     joined = re.sub(r"[-._+/^'’]+", "", lower)
     if len(parts) <= 1:
-        return () if lower in _STOP else (_stem(lower),)
-    small = {_stem(_plain(p)): None for p in parts if _plain(p) not in _STOP}
+        return () if lower in STOP_WORDS else (_stem(lower),)
+    small = {_stem(_plain(p)): None for p in parts if _plain(p) not in STOP_WORDS}
     return tuple({_stem(joined): None, lower: None, **small})
 
 

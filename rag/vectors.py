@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.store import damaged
+from rag.errors import damaged
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -24,7 +24,6 @@ _COLLECTION = "passages"
 
 def _client(folder: Path) -> ClientAPI:
     import chromadb
-
     from chromadb.config import Settings
 
     settings = Settings(anonymized_telemetry=False)
