@@ -196,7 +196,7 @@ def _cleaned(entry: Entry) -> Entry:
     parts = tuple((part, clean(text)) for part, text in entry.parts)
     return replace(
         entry,
-        title=clean(entry.title).replace("\n", " "),
+        title=" ".join(clean(entry.title).split()),
         abstract=clean(entry.abstract),
         authors=tuple(clean(author) for author in entry.authors),
         parts=tuple((part, text) for part, text in parts if text),

@@ -81,6 +81,14 @@ class IndexStale(IndexFailure):
 class IndexDamaged(IndexFailure):
     """A file of the index is missing or can't be read."""
 
+    @classmethod
+    def of(cls, path: Path) -> IndexDamaged:
+        """Return the error that says which file or folder is damaged."""
+        return cls(
+            f"The index file '{path.name}' is missing or damaged.",
+            "Run 'digest-rag index' to build it again from the digests.",
+        )
+
 
 class IndexBusy(IndexFailure):
     """Another process holds the index for writing."""
@@ -88,11 +96,3 @@ class IndexBusy(IndexFailure):
 
 class LLMError(DigestRagError):
     """The language model can't be reached or gave nothing usable."""
-
-
-def damaged(path: Path) -> IndexDamaged:
-    """Return the error that says which file of the index is damaged."""
-    return IndexDamaged(
-        f"The index file '{path.name}' is missing or damaged.",
-        "Run 'digest-rag index' to build it again from the digests.",
-    )

@@ -9,6 +9,7 @@ index_store/
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from rag.cache import encode_cached
 from rag.digests import Reading, read_digests
 from rag.embed import Encoder, load_encoder
 from rag.errors import IndexBusy, IndexDamaged, IndexMissing, IndexStale, NoPapers
-from rag.lexical import LexicalIndex, write_lexical
+from rag.lexical import LexicalIndex, tokens, write_lexical
 from rag.manifest import Manifest, read_manifest, sources, staleness
 from rag.passages import all_passages
 from rag.settings import Settings
@@ -36,6 +37,7 @@ from rag.vectors import VectorIndex, write_vectors
 Progress = Callable[[str, int, int], None]
 
 _CURRENT, _GENERATIONS, _VECTORS, _LOCK = "CURRENT", "generations", "vectors.sqlite", "build.lock"
+_NAME, _NAME_FORMAT = re.compile(r"\d{8}T\d{12}", re.ASCII), "%Y%m%dT%H%M%S%f"
 _WAIT_FOR_BUILD = 600.0
 _SAMPLE = 16
 
@@ -129,8 +131,10 @@ def current_folder(settings: Settings) -> Path:
         raise IndexMissing(
             "There is no index yet.", "Run 'digest-rag index' to build it from the digests."
         ) from None
+    except (OSError, ValueError) as error:
+        raise IndexDamaged.of(settings.index_dir / _CURRENT) from error
     folder = settings.index_dir / _GENERATIONS / name
-    if not name or "/" in name or not folder.is_dir():
+    if not _NAME.fullmatch(name) or not folder.is_dir():
         raise IndexDamaged(
             "The index's current generation is gone.",
             "Run 'digest-rag index' to build it again from the digests.",
@@ -194,16 +198,17 @@ class _Build:
     report: Progress
 
     def run(self) -> Ledger:
-        name = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+        name = datetime.now(UTC).strftime(_NAME_FORMAT)
         folder = self.settings.index_dir / _GENERATIONS / name
         folder.mkdir(parents=True)
         try:
             ledger = self._write(folder)
+            before = current_manifest(self.settings)
             _swap(self.settings.index_dir, name)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        _tidy(self.settings.index_dir, keep=name)
+        _tidy(folder.parent, {name, before.generation if before else name})
         return ledger
 
     def _write(self, folder: Path) -> Ledger:
@@ -297,8 +302,10 @@ def _verify(index: Index, passages: Sequence[Passage], vectors: NDArray[np.float
         nearest = index.vectors.nearest(vectors[row], 1)
         # Equal texts have equal vectors: the nearest need not be the same passage.
         sound = sound and bool(nearest) and nearest[0][1] > 0.999
-        scores = index.lexical.scores(passages[row].indexed_text)
-        sound = sound and len(scores) == len(passages) and scores[row] > 0
+        text = passages[row].indexed_text
+        scores = index.lexical.scores(text)
+        sound = sound and len(scores) == len(passages) and (scores[row] > 0 or not tokens(text))
+    index.store.close()
     if not sound:
         raise IndexDamaged(
             "The index that was just built does not hold what it should.",
@@ -315,11 +322,14 @@ def _swap(index_dir: Path, name: str) -> None:
     pointer.replace(index_dir / _CURRENT)
 
 
-def _tidy(index_dir: Path, keep: str) -> None:
-    """Delete all generations but the current one and the one before, still in use."""
-    names = sorted(p.name for p in (index_dir / _GENERATIONS).iterdir() if p.name != keep)
-    for name in names[:-1]:
-        shutil.rmtree(index_dir / _GENERATIONS / name, ignore_errors=True)
+def _tidy(generations: Path, keep: set[str]) -> None:
+    """Delete all generations but those to keep: the current one and the one before.
+
+    The one before may still be in use; what a killed build left goes too.
+    """
+    for folder in generations.iterdir():
+        if folder.name not in keep:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stale(reason: str) -> IndexStale:

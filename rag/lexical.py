@@ -12,16 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import damaged
+from rag.errors import IndexDamaged
 
-TOKENS_VERSION = 1
+TOKENS_VERSION = 2
 _K1, _B = 1.2, 0.75
 
-_PIECE = re.compile(
-    r"(?P<han>[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+)"
-    r"|(?P<word>[^\W_]+(?:[-._+/^'’]+[^\W_]+)*\+*)"
-)
-_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+(?:\.\d+)*")
+_HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_CHAR = rf"[^\W_{_HAN}]"
+_PIECE = re.compile(rf"(?P<han>[{_HAN}]+)|(?P<word>{_CHAR}+(?:[-._+/^'’]+{_CHAR}+)*\+*)")
+# A dot between digits is a decimal point and parts nothing.
+_SEPARATOR = re.compile(r"(?:[-_+/^'’]|(?<!\d)\.|\.(?!\d))+")
+_CAMEL = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[a-z]+|\d+(?:\.\d+)*|[^\W\d_A-Za-z]+")
+# Plurals that Snowball leaves alone because they have no vowel before: LLMs, GPUs.
+_ACRONYMS = re.compile(r"([^aeiouy]{2,}[aeiou]?)s")
 STOP_WORDS = frozenset(
     "a an the of for and or in on at to by with from as is are was were be been being it its this "
     "that these those there here do does did done has have had i you we they he she me my your our "
@@ -58,18 +61,18 @@ def _han(run: str) -> list[str]:
 
 @lru_cache(maxsize=65536)
 def _word(word: str) -> tuple[str, ...]:
-    bare = re.sub(r"['’]s$", "", word)
-    parts = [p for piece in re.split(r"[-._+/^'’]+", bare) for p in _CAMEL.findall(piece)]
-    lower = _plain(bare)
-    joined = re.sub(r"[-._+/^'’]+", "", lower)
+    bare = _unaccented(re.sub(r"['’]s$", "", word))
+    parts = [p for piece in _SEPARATOR.split(bare) for p in _CAMEL.findall(piece)]
+    lower = bare.casefold()
     if len(parts) <= 1:
         return () if lower in STOP_WORDS else (_stem(lower),)
-    small = {_stem(_plain(p)): None for p in parts if _plain(p) not in STOP_WORDS}
+    joined = re.sub(r"[-._+/^'’]+", "", lower)
+    small = {_stem(p.casefold()): None for p in parts if p.casefold() not in STOP_WORDS}
     return tuple({_stem(joined): None, lower: None, **small})
 
 
-def _plain(word: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", word.casefold())
+def _unaccented(word: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", word)
     return "".join(ch for ch in decomposed if not unicodedata.combining(ch))
 
 
@@ -81,7 +84,11 @@ def _stemmer() -> Any:  # noqa: ANN401 (PyStemmer has no types)
 
 
 def _stem(word: str) -> str:
-    return str(_stemmer().stemWord(word)) if word.isalpha() else word
+    if not word.isalpha():
+        return word
+    if plural := _ACRONYMS.fullmatch(word):
+        return plural[1]
+    return str(_stemmer().stemWord(word))
 
 
 class LexicalIndex:
@@ -93,8 +100,13 @@ class LexicalIndex:
 
         try:
             self._bm25 = bm25s.BM25.load(folder, mmap=True)
-        except (OSError, ValueError, KeyError) as error:
-            raise damaged(folder) from error
+            arrays = self._bm25.scores
+            sound = len(arrays["data"]) == len(arrays["indices"]) == arrays["indptr"][-1]
+            sound = sound and len(arrays["indptr"]) > max(self._bm25.vocab_dict.values())
+        except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise IndexDamaged.of(folder) from error
+        if not sound:
+            raise IndexDamaged.of(folder)
 
     def scores(self, question: str) -> NDArray[np.float32]:
         """Return each passage's BM25 score, shape (passages,), all >= 0."""

@@ -71,8 +71,11 @@ def staleness(manifest: Manifest, settings: Settings) -> str:
         return "it was built by another version of digest-rag"
     if manifest.layouts != layout_versions():
         return "the digest layouts have changed"
-    if (manifest.encoder, manifest.truncate_dim) != (settings.encoder, settings.truncate_dim):
+    if manifest.encoder != settings.encoder:
         return f"it was built with the encoder '{manifest.encoder}', not '{settings.encoder}'"
+    if manifest.truncate_dim != settings.truncate_dim:
+        before, now = (n or "all" for n in (manifest.truncate_dim, settings.truncate_dim))
+        return f"it was built with {before} dimensions of the encoder, not {now}"
     wanted = sources(settings, manifest)
     if tuple(map(str, wanted)) != manifest.sources:
         return "it was built from other folders than RAG_DIGESTS names"

@@ -10,16 +10,18 @@ import dataclasses
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from rag.errors import damaged
+from rag.errors import IndexDamaged
 from rag.names import names_of
 from rag.text import fold
 from rag.types import Appearance, Filters, Paper, Passage, Rendition
+
+T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE papers (position INTEGER PRIMARY KEY, arxiv_id TEXT UNIQUE, body TEXT);
@@ -44,13 +46,17 @@ class PaperStore:
     def __init__(self, path: Path) -> None:
         """Open `path`; raises `IndexDamaged` when it is missing or no store."""
         self._path = path
+        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         try:
-            uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
             self._db = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise IndexDamaged.of(path) from error
+        try:
             self.passage_count = self._count("passages")
             self.paper_count = self._count("papers")
-        except sqlite3.Error as error:
-            raise damaged(path) from error
+        except IndexDamaged:
+            self._db.close()
+            raise
         self.paper = lru_cache(maxsize=4096)(self._paper)
         self.passages_of = lru_cache(maxsize=4096)(self._passages_of)
 
@@ -61,18 +67,18 @@ class PaperStore:
     def _paper(self, arxiv_id: str) -> Paper | None:
         """Return the paper of that id (without version), or None."""
         rows = self._rows("SELECT body FROM papers WHERE arxiv_id = ?", (arxiv_id,))
-        return decode_paper(rows[0][0]) if rows else None
+        return self._decode(decode_paper, rows[0][0]) if rows else None
 
     def _passages_of(self, arxiv_id: str) -> tuple[Passage, ...]:
         """Return the passages of the paper of that id, in order."""
         sql = "SELECT body FROM passages WHERE arxiv_id = ? ORDER BY row"
-        return tuple(_passage(body) for (body,) in self._rows(sql, (arxiv_id,)))
+        return tuple(self._decode(_passage, body) for (body,) in self._rows(sql, (arxiv_id,)))
 
     def papers(self, arxiv_ids: Iterable[str] | None = None) -> list[Paper]:
         """Return all papers in the digests' order, or those of the ids given."""
         if arxiv_ids is None:
             sql = "SELECT body FROM papers ORDER BY position"
-            return [decode_paper(body) for (body,) in self._rows(sql)]
+            return [self._decode(decode_paper, body) for (body,) in self._rows(sql)]
         return [paper for i in arxiv_ids if (paper := self.paper(i)) is not None]
 
     def owners(self) -> list[str]:
@@ -87,7 +93,7 @@ class PaperStore:
         """Return {row: passage} of the rows given."""
         marks = ",".join("?" * len(rows))
         sql = f"SELECT row, body FROM passages WHERE row IN ({marks})"
-        return {row: _passage(body) for row, body in self._rows(sql, tuple(rows))}
+        return {n: self._decode(_passage, body) for n, body in self._rows(sql, tuple(rows))}
 
     def select(self, filters: Filters) -> list[str]:
         """Return the arXiv ids that `filters` allow, in the digests' order.
@@ -137,7 +143,13 @@ class PaperStore:
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.DatabaseError as error:
-            raise damaged(self._path) from error
+            raise IndexDamaged.of(self._path) from error
+
+    def _decode(self, decode: Callable[[str], T], body: str) -> T:
+        try:
+            return decode(body)
+        except (ValueError, KeyError, TypeError) as error:
+            raise IndexDamaged.of(self._path) from error
 
 
 def write_store(path: Path, papers: Sequence[Paper], passages: Sequence[Passage]) -> None:

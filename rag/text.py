@@ -24,6 +24,7 @@ _HREF = re.compile(r"\\href\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 _ESCAPED = re.compile(r"\\([%&_#])")
 _ACCENT = re.compile(r"\\([\"'`^~])\{?([A-Za-z])\}?")
 _COMBINING = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303"}
+_INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs"})
 _SPACES = re.compile(r"[ \t\u00a0\u3000]+")
 _WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
 _BETWEEN_WIDE = re.compile(f"(?<=[{_WIDE}])\n(?=[{_WIDE}])")
@@ -32,18 +33,19 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|et al|etc|vs|cf|Fig|Figs|Eq|Eqs|Sec|Tab|No|Dr|Prof|St|approx|resp|"
     r"w\.r\.t|a\.k\.a|viz|ca|Ref|Refs|Thm|Def)|\b[A-Z])\.$"
 )
-_ENGLISH_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[$]*[A-Z0-9\\])")
+_ENGLISH_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9$\\])")
 _CHINESE_END = re.compile(r"[。！？][”’」』）)]*")
+_PLAIN_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"}
+)
 
 
 def strip_invisible(text: str) -> str:
-    """Return `text` without control, zero-width, bidi and tag characters.
+    """Return `text` without control, zero-width, bidi, tag and surrogate characters.
 
     Line breaks and tabs stay: they mean something in a digest.
     """
-    return "".join(
-        ch for ch in text if ch in "\n\t" or unicodedata.category(ch) not in {"Cc", "Cf", "Co"}
-    )
+    return "".join(ch for ch in text if ch in "\n\t" or unicodedata.category(ch) not in _INVISIBLE)
 
 
 def clean(raw: str) -> str:
@@ -51,7 +53,7 @@ def clean(raw: str) -> str:
 
     HTML entities, LaTeX text commands and escapes, a lost `\\t`, soft-wrapped
     lines and invisible characters are resolved; formulas stay LaTeX. Paragraphs
-    are separated by one line break. Cleaning twice changes nothing more.
+    are separated by an empty line. Cleaning twice changes nothing more.
     """
     text = raw.replace("\r\n", "\n").replace("\r", "\n")
     previous = None
@@ -76,7 +78,7 @@ def _join_lines(text: str) -> str:
         joined = re.sub(r"(?<=\w-)\n(?=\w)", "", joined).replace("\n", " ")
         if joined := _SPACES.sub(" ", joined).strip():
             paragraphs.append(joined)
-    return "\n".join(paragraphs)
+    return "\n\n".join(paragraphs)
 
 
 def language_of(text: str) -> Language:
@@ -117,7 +119,11 @@ def sentences(text: str, language: Language) -> list[str]:
 
 
 def fold(text: str) -> str:
-    """Return `text` for comparing names: NFKD, no accents, lower case, one space."""
-    decomposed = unicodedata.normalize("NFKD", text)
-    bare = "".join(ch for ch in decomposed if not unicodedata.combining(ch))
-    return " ".join(bare.casefold().split())
+    """Return `text` for comparing names: NFKD, no accents, lower case, one space.
+
+    Letters with a stroke or a ligature, which Unicode does not decompose, are
+    those that a keyboard without them gives: Łukasz is lukasz.
+    """
+    lower = unicodedata.normalize("NFKD", text).casefold().translate(_PLAIN_LETTERS)
+    decomposed = unicodedata.normalize("NFKD", lower)
+    return " ".join("".join(ch for ch in decomposed if not unicodedata.combining(ch)).split())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import damaged
+from rag.errors import IndexDamaged
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -36,7 +36,7 @@ class VectorIndex:
     def __init__(self, folder: Path) -> None:
         """Open the collection in `folder`; raises `IndexDamaged` if it can't be."""
         if not (folder / "chroma.sqlite3").is_file():
-            raise damaged(folder)
+            raise IndexDamaged.of(folder)
         self._folder = folder
         try:
             self._collection: Any = _client(folder).get_collection(
@@ -44,7 +44,7 @@ class VectorIndex:
             )
             self.count: int = self._collection.count()
         except Exception as error:  # Chroma raises its own kinds and Rust's
-            raise damaged(folder) from error
+            raise IndexDamaged.of(folder) from error
 
     def nearest(
         self, vector: NDArray[np.float32], count: int, ids: Sequence[str] | None = None
@@ -64,7 +64,7 @@ class VectorIndex:
                 include=["distances"],
             )
         except Exception as error:
-            raise damaged(self._folder) from error
+            raise IndexDamaged.of(self._folder) from error
         pairs = zip(found["ids"][0], found["distances"][0], strict=True)
         return [(passage_id, 1.0 - float(distance)) for passage_id, distance in pairs]
 
