@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -74,6 +74,17 @@ class Index:
         if encoder.fingerprint != self.manifest.encoder_fingerprint:
             raise _stale(f"the encoder '{encoder.name}' is not the one it was built with")
         return encoder
+
+    @cached_property
+    def author_names(self) -> dict[str, list[str]]:
+        """{author's comparison key: arXiv ids}."""
+        return self.store.author_names()
+
+    @cached_property
+    def newest(self) -> date | None:
+        """The newest digest's date, None when no digest carries one."""
+        days = self.store.tally("day")
+        return date.fromisoformat(max(days)) if days else None
 
     @cached_property
     def owners(self) -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ _SEPARATOR = re.compile(r"(?:[-_+/^'’]|(?<!\d)\.|\.(?!\d))+")
 _CAMEL = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[a-z]+|\d+(?:\.\d+)*|[^\W\d_A-Za-z]+")
 # Plurals that Snowball leaves alone because they have no vowel before: LLMs, GPUs.
 _ACRONYMS = re.compile(r"([^aeiouy]{2,}[aeiou]?)s")
-_STOP = frozenset(
+STOP_WORDS = frozenset(
     "a an the of for and or in on at to by with from as is are was were be been being it its this "
     "that these those there here do does did done has have had i you we they he she me my your our "
     "their them us what which who whom whose when where why how can could should would may might "
@@ -65,9 +65,9 @@ def _word(word: str) -> tuple[str, ...]:
     parts = [p for piece in _SEPARATOR.split(bare) for p in _CAMEL.findall(piece)]
     lower = bare.casefold()
     if len(parts) <= 1:
-        return () if lower in _STOP else (_stem(lower),)
+        return () if lower in STOP_WORDS else (_stem(lower),)
     joined = re.sub(r"[-._+/^'’]+", "", lower)
-    small = {_stem(p.casefold()): None for p in parts if p.casefold() not in _STOP}
+    small = {_stem(p.casefold()): None for p in parts if p.casefold() not in STOP_WORDS}
     return tuple({_stem(joined): None, lower: None, **small})
 
 

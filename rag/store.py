@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rag.errors import IndexDamaged
+from rag.names import names_of
 from rag.text import fold
 from rag.types import Appearance, Filters, Paper, Passage, Rendition
 
@@ -31,6 +32,8 @@ CREATE INDEX appearances_by_day ON appearances (day);
 CREATE INDEX appearances_by_category ON appearances (category);
 CREATE INDEX appearances_by_digest ON appearances (digest);
 CREATE TABLE authors (arxiv_id TEXT, name TEXT);
+CREATE TABLE names (name TEXT, arxiv_id TEXT, weight REAL, PRIMARY KEY (name, arxiv_id))
+    WITHOUT ROWID;
 """
 
 
@@ -101,6 +104,28 @@ class PaperStore:
         sql = f"SELECT arxiv_id FROM papers WHERE {conditions} ORDER BY position"
         return [i for (i,) in self._rows(sql, tuple(values))]
 
+    def named(self, keys: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Return {name key: {arXiv id: weight}} of those keys that papers go by."""
+        found: dict[str, dict[str, float]] = {}
+        for start in range(0, len(keys), 500):
+            part = tuple(keys[start : start + 500])
+            sql = f"SELECT name, arxiv_id, weight FROM names WHERE name IN ({_marks(part)})"
+            for name, arxiv_id, weight in self._rows(sql, part):
+                found.setdefault(name, {})[arxiv_id] = weight
+        return found
+
+    def name_keys(self, weight: float) -> list[str]:
+        """Return the name keys that mean a paper with at least that weight."""
+        sql = "SELECT DISTINCT name FROM names WHERE weight >= ?"
+        return [name for (name,) in self._rows(sql, (weight,))]
+
+    def author_names(self) -> dict[str, list[str]]:
+        """Return {author's comparison key: arXiv ids}."""
+        found: dict[str, list[str]] = {}
+        for name, arxiv_id in self._rows("SELECT name, arxiv_id FROM authors"):
+            found.setdefault(name.strip(), []).append(arxiv_id)
+        return found
+
     def tally(self, column: str) -> dict[str, int]:
         """Return {value: distinct papers} of "category", "digest", "day" or "announce"."""
         if column not in {"category", "digest", "day", "announce"}:
@@ -151,6 +176,10 @@ def write_store(path: Path, papers: Sequence[Paper], passages: Sequence[Passage]
         db.executemany(
             "INSERT INTO authors VALUES (?, ?)",
             ((p.arxiv_id, f" {author_key(name)} ") for p in papers for name in p.authors),
+        )
+        db.executemany(
+            "INSERT INTO names VALUES (?, ?, ?)",
+            ((key, p.arxiv_id, w) for p in papers for key, w in names_of(p).items()),
         )
         db.commit()
     finally:
