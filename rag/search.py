@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rag.errors import QuestionError
 from rag.index import Index, open_index
+from rag.layouts.base import ARXIV_ID
 from rag.settings import Settings
 from rag.text import strip_invisible
 from rag.types import Filters, Hit
@@ -53,30 +54,42 @@ def checked(question: str, settings: Settings) -> str:
 def find(
     index: Index, question: str, top_k: int, filters: Filters | None, dense_weight: float
 ) -> list[Hit]:
-    """Search an open index; see `search`. The fused score lies in [0, 1]."""
+    """Search an open index; see `search`. The fused score lies in [0, 1].
+
+    A paper whose arXiv id stands in the question comes first, with score 1.
+    """
     allowed = index.store.select(filters) if filters else None
     if allowed is not None and not allowed:
         return []
     dense, dense_rows = dense_leg(index, question, allowed)
     lexical, lexical_rows = lexical_leg(index, question, allowed)
-    fused = fuse(dense, lexical, dense_weight)
-    best = sorted(fused, key=lambda paper: (-fused[paper], paper))[:top_k]
-    chosen = {p: dense_rows.get(p, lexical_rows.get(p, 0)) for p in best}
+    named = named_papers(index, question, allowed)
+    fused = {**fuse(dense, lexical, dense_weight), **dict.fromkeys(named, 1.0)}
+    others = sorted(fused.keys() - named, key=lambda paper: (-fused[paper], paper))
+    best = [*named, *others][: max(top_k, 0)]
+    rows = {**named, **lexical_rows, **dense_rows}
+    chosen = {paper: rows[paper] for paper in best}
     passages = index.store.passages(list(chosen.values()))
-    hits = []
-    for arxiv_id in best:
-        paper = index.store.paper(arxiv_id)
-        if paper is not None:
-            hits.append(
-                Hit(
-                    paper=paper,
-                    passage=passages[chosen[arxiv_id]],
-                    score=fused[arxiv_id],
-                    dense=dense.get(arxiv_id, 0.0),
-                    lexical=lexical.get(arxiv_id, 0.0),
-                )
-            )
-    return hits
+    return [
+        Hit(
+            paper=paper,
+            passage=passages[chosen[paper.arxiv_id]],
+            score=fused[paper.arxiv_id],
+            dense=dense.get(paper.arxiv_id, 0.0),
+            lexical=lexical.get(paper.arxiv_id, 0.0),
+        )
+        for paper in index.store.papers(best)
+    ]
+
+
+def named_papers(index: Index, question: str, allowed: list[str] | None) -> dict[str, int]:
+    """Return {arxiv id: its first row} of the papers whose ids the question names."""
+    named: dict[str, int] = {}
+    for arxiv_id in dict.fromkeys(match[1] for match in ARXIV_ID.finditer(question)):
+        passages = index.store.passages_of(arxiv_id)
+        if passages and (allowed is None or arxiv_id in allowed):
+            named[arxiv_id] = index.rows[passages[0].id]
+    return named
 
 
 def dense_leg(
@@ -103,10 +116,9 @@ def lexical_leg(
     """Return {arxiv id: best BM25 score} of the papers with any, and those rows."""
     scores = index.lexical.scores(question)
     if allowed is not None:
-        keep = np.isin(
-            index.owners, [n for n, i in enumerate(index.paper_ids) if i in set(allowed)]
-        )
-        scores = np.where(keep, scores, 0.0)
+        wanted = set(allowed)
+        numbers = [n for n, arxiv_id in enumerate(index.paper_ids) if arxiv_id in wanted]
+        scores = np.where(np.isin(index.owners, numbers), scores, 0.0)
     found: dict[str, float] = {}
     rows: dict[str, int] = {}
     for row in _best_rows(scores, _POOL):
