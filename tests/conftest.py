@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +95,7 @@ def write_files(folder: Path, files: dict[str, str | bytes]) -> None:
 @pytest.fixture(scope="session")
 def seed_index(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Settings]:
+) -> Settings:
     """Settings of an index of the five seeds, built once per run with the default encoder.
 
     Vectors are taken over from the last run's cache, which knows the encoder and
@@ -113,7 +113,7 @@ def seed_index(
                 copy.write_bytes(kept.read_bytes())
             build_index(settings=settings)
             kept.write_bytes(copy.read_bytes())
-    yield settings
+    return settings
 
 
 @pytest.fixture(scope="session")

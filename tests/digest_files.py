@@ -49,7 +49,8 @@ def titled(entries: Iterable[Entry], day: str = "2025-06-09") -> str:
             f"## [{entry.title}](https://arxiv.org/abs/{entry.arxiv_id})",
             "",
             "### Abstract",
-            f"arXiv:{entry.arxiv_id}v{entry.version or 1} Announce Type: {entry.announce or 'new'} ",
+            f"arXiv:{entry.arxiv_id}v{entry.version or 1} "
+            f"Announce Type: {entry.announce or 'new'} ",
             f"Abstract: {entry.abstract}",
             "",
         ]

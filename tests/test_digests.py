@@ -1,6 +1,5 @@
 import importlib
 import os
-import random
 import textwrap
 from collections import Counter
 from collections.abc import Callable
@@ -543,5 +542,4 @@ def test_a_file_dropped_into_the_folder_is_a_new_layout(
 
 def test_reading_is_the_same_whatever_order_the_paths_are_in() -> None:
     paths = sorted(SEEDS.iterdir())
-    shuffled = random.Random(1).sample(paths, len(paths))
-    assert read_digests(shuffled) == read_digests(paths)
+    assert read_digests(reversed(paths)) == read_digests(paths)

@@ -3,6 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rag.text import clean, fold, has_han, language_of, sentences, strip_invisible
+from rag.types import Language
 
 # Text as rich in traps as a digest: LaTeX, entities, both scripts, odd spaces.
 PIECES = st.sampled_from(
@@ -73,7 +74,9 @@ def test_clean(raw: str, expected: str) -> None:
 
 
 @given(TRAPS.map(clean), st.sampled_from(["en", "zh"]))
-def test_sentences_stand_verbatim_and_in_order_and_lose_nothing(text, language) -> None:
+def test_sentences_stand_verbatim_and_in_order_and_lose_nothing(
+    text: str, language: Language
+) -> None:
     at = 0
     for sentence in sentences(text, language):
         assert sentence
