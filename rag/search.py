@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from rag.errors import QuestionError
 from rag.index import Index, open_index
+from rag.layouts.base import ARXIV_ID
+from rag.names import mentions
 from rag.settings import Settings
 from rag.text import strip_invisible
 from rag.types import Filters, Hit
@@ -59,7 +61,7 @@ def find(
         return []
     dense, dense_rows = dense_leg(index, question, allowed)
     lexical, lexical_rows = lexical_leg(index, question, allowed)
-    fused = fuse(dense, lexical, dense_weight)
+    fused = _with_names(index, question, fuse(dense, lexical, dense_weight), allowed)
     best = sorted(fused, key=lambda paper: (-fused[paper], paper))[:top_k]
     chosen = {p: dense_rows.get(p, lexical_rows.get(p, 0)) for p in best}
     passages = index.store.passages(list(chosen.values()))
@@ -77,6 +79,24 @@ def find(
                 )
             )
     return hits
+
+
+def _with_names(
+    index: Index, question: str, fused: dict[str, float], allowed: list[str] | None
+) -> dict[str, float]:
+    """Lift the papers that the question names, by id, title or name, above the rest.
+
+    The scores are scaled back into [0, 1].
+    """
+    lift = mentions(question, index.store.named)
+    lift |= {m[1]: 2.0 for m in ARXIV_ID.finditer(question) if index.store.paper(m[1])}
+    if allowed is not None:
+        lift = {paper: weight for paper, weight in lift.items() if paper in set(allowed)}
+    if not lift:
+        return fused
+    lifted = {p: fused.get(p, 0.0) + lift.get(p, 0.0) for p in {**fused, **lift}}
+    most = max(1.0, *lifted.values())
+    return {paper: score / most for paper, score in lifted.items()}
 
 
 def dense_leg(
