@@ -1,31 +1,17 @@
-"""From a question to a cited answer: retrieve, judge the evidence, write, cite."""
+"""From a question to a cited answer: understand, retrieve, judge the evidence, write."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rag import extract
-from rag.index import Index, open_index
-from rag.search import checked, find
+from rag.chat import resolve
+from rag.errors import DigestRagError
+from rag.index import open_index
+from rag.respond import Draft, respond
+from rag.search import checked
 from rag.settings import Settings
-from rag.text import language_of
-from rag.types import (
-    Answer,
-    Citation,
-    Done,
-    Event,
-    Filters,
-    Hit,
-    Language,
-    Paper,
-    Quote,
-    Retrieved,
-    Token,
-    Turn,
-)
-
-_TOP = 10
-_BUDGET = 105.0
+from rag.types import Answer, Done, Event, Filters, Retrieved, Token, Turn
+from rag.understand import understand
 
 
 def answer(
@@ -36,11 +22,16 @@ def answer(
     llm: object = None,
     settings: Settings | None = None,
 ) -> Answer:
+    """Return the answer to `question`, every statement cited to its arXiv id.
+
+    `history` are the turns before, oldest first; `filters` restrict the papers;
+    `llm` is a specification such as "ollama:qwen3", a LlamaIndex LLM, "none", or
+    None for the setting's. A refusal is an answer. Raises `QuestionError` for a
+    question that can't be asked, an `IndexFailure` without a usable index.
+    """
     events = stream(question, history=history, filters=filters, llm=llm, settings=settings)
-    for event in events:
-        if isinstance(event, Done):
-            return event.answer
-    raise AssertionError("a stream ends with Done")
+    done = next(event for event in events if isinstance(event, Done))
+    return done.answer
 
 
 def stream(
@@ -51,48 +42,26 @@ def stream(
     llm: object = None,
     settings: Settings | None = None,
 ) -> Iterator[Event]:
+    """Yield the papers found, the answer's text piece by piece, and the answer.
+
+    Takes and raises what `answer` does. The text of `Done` counts: it may mark
+    what the pieces before it said.
+    """
     settings = settings or Settings.from_env()
     asked = checked(question, settings)
     index = open_index(settings)
-    language = language_of(asked)
-    hits = find(index, asked, _TOP, filters, settings.dense_weight)
-    yield Retrieved(tuple(hits))
-    result = extractive(index, asked, language, hits)
-    yield Token(result.text)
-    yield Done(result)
+    understood = understand(asked, index, filters)
+    resolved = resolve(understood, history)
+    draft: Draft = respond(index, understood, resolved, settings)
+    yield Retrieved(draft.answer.hits)
+    yield from _pieces(draft.answer.text)
+    yield Done(draft.answer)
 
 
-def extractive(index: Index, question: str, language: Language, hits: list[Hit]) -> Answer:
-    if not hits:
-        return Answer(question, "-", language, is_refusal=True)
-    paper = hits[0].paper
-    chosen = quotes(index, question, language, paper)
-    text = lead(paper, language) + "".join(
-        (" " if language == "en" else "") + f"{q.text} [{paper.arxiv_id}]" for q in chosen
-    )
-    return Answer(
-        question,
-        text,
-        language,
-        citations=(Citation(paper.arxiv_id, paper.title, paper.url, tuple(chosen)),),
-        hits=tuple(hits),
-    )
+def _pieces(text: str) -> Iterator[Token]:
+    """Yield the text by lines, so that a reader sees it grow."""
+    for line in text.splitlines(keepends=True):
+        yield Token(line)
 
 
-def quotes(index: Index, question: str, language: Language, paper: Paper) -> list[Quote]:
-    pool = extract.split(index.store.passages_of(paper.arxiv_id), language)
-    ranked = extract.rank(
-        question,
-        pool,
-        title=paper.title,
-        frequency=index.lexical.document_frequency,
-        total=index.store.passage_count,
-        encode=index.encoder.encode_queries if language == "en" else None,
-    )
-    return [s.quote for s in extract.choose(ranked, _BUDGET)]
-
-
-def lead(paper: Paper, language: Language) -> str:
-    if language == "zh":
-        return f"《{paper.title}》[{paper.arxiv_id}]："
-    return f"“{paper.title}” [{paper.arxiv_id}]:"
+__all__ = ["DigestRagError", "answer", "stream"]

@@ -30,9 +30,9 @@ from rag.errors import IndexBusy, IndexDamaged, IndexMissing, IndexStale, NoPape
 from rag.lexical import LexicalIndex, tokens, write_lexical
 from rag.manifest import Manifest, read_manifest, sources, staleness
 from rag.passages import all_passages
-from rag.settings import Settings
+from rag.settings import DEFAULT_ENCODER, Settings
 from rag.store import PaperStore, write_store
-from rag.types import Ledger, Passage
+from rag.types import Language, Ledger, Passage
 from rag.vectors import VectorIndex, write_vectors
 
 Progress = Callable[[str, int, int], None]
@@ -79,6 +79,19 @@ class Index:
     def author_names(self) -> dict[str, list[str]]:
         """{author's comparison key: arXiv ids}."""
         return self.store.author_names()
+
+    def understands(self, language: Language) -> bool:
+        """Return whether the encoder knows the language."""
+        return language == "en" or self._settings.encoder != DEFAULT_ENCODER
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit vectors of questions and sentences, shape (len(texts), dimension)."""
+        return self.encoder.encode_queries(texts)
+
+    @cached_property
+    def digests_without_category(self) -> list[str]:
+        """The names of the digests none of whose entries has a category."""
+        return self.store.digests_without("category")
 
     @cached_property
     def newest(self) -> date | None:

@@ -68,7 +68,7 @@ def names_of(paper: Paper) -> dict[str, float]:
 
 
 def mentions(question: str, lookup: Lookup) -> dict[str, float]:
-    """Return {arXiv id: strength in (0, 1]} of the papers that the question names.
+    """Return {arXiv id: strength in (0, 1]} of the papers named, in the question's order.
 
     `lookup` gives {name key: {arXiv id: weight}} of known name keys. Longer names
     win over those inside them; a name that several papers share counts for each
@@ -78,6 +78,7 @@ def mentions(question: str, lookup: Lookup) -> dict[str, float]:
     spans = _spans(question)
     known = lookup(list({key for _, _, key in spans}))
     found: dict[str, float] = {}
+    place: dict[str, int] = {}
     taken: list[tuple[int, int]] = []
     for start, end, key in sorted(spans, key=lambda s: s[0] - s[1]):
         if key not in known or any(start < e and s < end for s, e in taken):
@@ -90,7 +91,8 @@ def mentions(question: str, lookup: Lookup) -> dict[str, float]:
         taken.append((start, end))
         for arxiv_id in best:
             found[arxiv_id] = max(found.get(arxiv_id, 0.0), top / len(best))
-    return found
+            place[arxiv_id] = min(start, place.get(arxiv_id, start))
+    return dict(sorted(found.items(), key=lambda item: place[item[0]]))
 
 
 def _spans(question: str) -> list[tuple[int, int, str]]:

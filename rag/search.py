@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rag.errors import QuestionError
 from rag.index import Index, open_index
 from rag.layouts.base import ARXIV_ID
+from rag.names import mentions
 from rag.settings import Settings
 from rag.text import strip_invisible
 from rag.types import Filters, Hit
@@ -54,42 +55,48 @@ def checked(question: str, settings: Settings) -> str:
 def find(
     index: Index, question: str, top_k: int, filters: Filters | None, dense_weight: float
 ) -> list[Hit]:
-    """Search an open index; see `search`. The fused score lies in [0, 1].
-
-    A paper whose arXiv id stands in the question comes first, with score 1.
-    """
+    """Search an open index; see `search`. The fused score lies in [0, 1]."""
     allowed = index.store.select(filters) if filters else None
     if allowed is not None and not allowed:
         return []
     dense, dense_rows = dense_leg(index, question, allowed)
     lexical, lexical_rows = lexical_leg(index, question, allowed)
-    named = named_papers(index, question, allowed)
-    fused = {**fuse(dense, lexical, dense_weight), **dict.fromkeys(named, 1.0)}
-    others = sorted(fused.keys() - named, key=lambda paper: (-fused[paper], paper))
-    best = [*named, *others][: max(top_k, 0)]
-    rows = {**named, **lexical_rows, **dense_rows}
-    chosen = {paper: rows[paper] for paper in best}
+    fused = _with_names(index, question, fuse(dense, lexical, dense_weight), allowed)
+    best = sorted(fused, key=lambda paper: (-fused[paper], paper))[:top_k]
+    chosen = {p: dense_rows.get(p, lexical_rows.get(p, 0)) for p in best}
     passages = index.store.passages(list(chosen.values()))
-    return [
-        Hit(
-            paper=paper,
-            passage=passages[chosen[paper.arxiv_id]],
-            score=fused[paper.arxiv_id],
-            dense=dense.get(paper.arxiv_id, 0.0),
-            lexical=lexical.get(paper.arxiv_id, 0.0),
-        )
-        for paper in index.store.papers(best)
-    ]
+    hits = []
+    for arxiv_id in best:
+        paper = index.store.paper(arxiv_id)
+        if paper is not None:
+            hits.append(
+                Hit(
+                    paper=paper,
+                    passage=passages[chosen[arxiv_id]],
+                    score=fused[arxiv_id],
+                    dense=dense.get(arxiv_id, 0.0),
+                    lexical=lexical.get(arxiv_id, 0.0),
+                )
+            )
+    return hits
 
 
-def named_papers(index: Index, question: str, allowed: list[str] | None) -> dict[str, int]:
-    """Return {arxiv id: its first row} of the papers whose ids the question names."""
-    named: dict[str, int] = {}
-    for arxiv_id in dict.fromkeys(match[1] for match in ARXIV_ID.finditer(question)):
-        passages = index.store.passages_of(arxiv_id)
-        if passages and (allowed is None or arxiv_id in allowed):
-            named[arxiv_id] = index.rows[passages[0].id]
-    return named
+def _with_names(
+    index: Index, question: str, fused: dict[str, float], allowed: list[str] | None
+) -> dict[str, float]:
+    """Lift the papers that the question names, by id, title or name, above the rest.
+
+    The scores are scaled back into [0, 1].
+    """
+    lift = mentions(question, index.store.named)
+    lift |= {m[1]: 2.0 for m in ARXIV_ID.finditer(question) if index.store.paper(m[1])}
+    if allowed is not None:
+        lift = {paper: weight for paper, weight in lift.items() if paper in set(allowed)}
+    if not lift:
+        return fused
+    lifted = {p: fused.get(p, 0.0) + lift.get(p, 0.0) for p in {**fused, **lift}}
+    most = max(1.0, *lifted.values())
+    return {paper: score / most for paper, score in lifted.items()}
 
 
 def dense_leg(

@@ -124,6 +124,16 @@ class PaperStore:
         sql = "SELECT DISTINCT name FROM names WHERE weight >= ?"
         return [name for (name,) in self._rows(sql, (weight,))]
 
+    def digests_without(self, column: str) -> list[str]:
+        """Return the digests none of whose entries has a "category" or a "day"."""
+        if column not in {"category", "day"}:
+            raise ValueError(column)
+        sql = (
+            f"SELECT digest FROM appearances GROUP BY digest HAVING COUNT({column}) = 0 "
+            "ORDER BY digest"
+        )
+        return [name for (name,) in self._rows(sql)]
+
     def author_names(self) -> dict[str, list[str]]:
         """Return {author's comparison key: arXiv ids}."""
         found: dict[str, list[str]] = {}

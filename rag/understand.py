@@ -78,6 +78,10 @@ _HOUSEKEEPING = frozenset(
 )
 
 
+# A made-up word in one paper's text names it; a shared one, or an acronym, does not.
+_SURE = 0.4
+
+
 @dataclass(frozen=True, slots=True)
 class Chip:
     """One thing that was understood: the filter's field and what it became."""
@@ -163,7 +167,7 @@ def _ids(question: str, index: Index) -> tuple[tuple[str, ...], tuple[str, ...]]
 
 def _named(question: str, index: Index) -> list[str]:
     strength = mentions(question, index.store.named)
-    return sorted((i for i, s in strength.items() if s >= 0.4), key=lambda i: -strength[i])
+    return [arxiv_id for arxiv_id, s in strength.items() if s >= _SURE]
 
 
 def _authors(
