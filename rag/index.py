@@ -121,7 +121,7 @@ _opening = threading.Lock()
 
 
 def open_index(settings: Settings) -> Index:
-    """Return the current generation, opened once per process.
+    """Return the current generation, opened, and compared with the digests, once per process.
 
     Raises `IndexMissing` when nothing was built, `IndexStale` when what it was
     built from has changed, `IndexDamaged` when it can't be read.
@@ -198,13 +198,17 @@ def build_index(
 
 
 def ensure_index(settings: Settings, progress: Progress | None = None) -> Ledger | None:
-    """Build the index if it is missing, stale or damaged; return the ledger if so."""
+    """Build the index if it is missing, stale or damaged; return the ledger if so.
+
+    Unlike `open_index` it looks at the digests also when the index is open.
+    """
     try:
         index = open_index(settings)
         _ = index.store, index.lexical, index.vectors, index.encoder
+        usable = not staleness(index.manifest, settings)
     except (IndexMissing, IndexStale, IndexDamaged):
-        return build_index(settings=settings, progress=progress)
-    return None
+        usable = False
+    return None if usable else build_index(settings=settings, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
