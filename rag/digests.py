@@ -49,7 +49,7 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
                 and p.suffix.lower() in SUFFIXES
                 and not any(part.startswith(".") for part in p.relative_to(path).parts)
             )
-        elif path.exists():
+        elif path.is_file():
             found.add(path)
         else:
             raise DigestError(f"There is no file or folder '{path}'.", "Check the path.")

@@ -61,6 +61,10 @@ class NoPapers(DigestError):
         )
         self.failed = failed
 
+    def __reduce__(self) -> tuple[type[NoPapers], tuple[tuple[Failure, ...]]]:
+        """Return how to make it again in another process."""
+        return NoPapers, (self.failed,)
+
 
 class EncoderError(DigestRagError):
     """The embedding model is missing, damaged or unknown."""

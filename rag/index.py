@@ -12,10 +12,11 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from rag.cache import encode_cached
 from rag.digests import Reading, read_digests
 from rag.embed import Encoder, load_encoder
-from rag.errors import IndexBusy, IndexDamaged, IndexMissing, IndexStale, NoPapers
+from rag.errors import IndexBusy, IndexDamaged, IndexMissing, IndexStale, NoPapers, SettingError
 from rag.lexical import LexicalIndex, tokens, write_lexical
 from rag.manifest import Manifest, read_manifest, sources, staleness
 from rag.passages import all_passages
@@ -120,7 +121,7 @@ _opening = threading.Lock()
 
 
 def open_index(settings: Settings) -> Index:
-    """Return the current generation, opened once per process.
+    """Return the current generation, opened, and compared with the digests, once per process.
 
     Raises `IndexMissing` when nothing was built, `IndexStale` when what it was
     built from has changed, `IndexDamaged` when it can't be read.
@@ -132,6 +133,9 @@ def open_index(settings: Settings) -> Index:
             manifest = read_manifest(folder)
             if reason := staleness(manifest, settings):
                 raise _stale(reason)
+            # Nobody asks for a replaced generation again; who still holds it may use it.
+            for key in [k for k in _open if k[0] != folder and k[0].parent == folder.parent]:
+                del _open[key]
             index = _open[(folder, settings)] = Index(folder, manifest, settings)
         return index
 
@@ -177,11 +181,12 @@ def build_index(
     index answers, and it stays in place when anything fails.
 
     Raises `NoPapers` when no paper could be read, `DigestError` for a path that
-    does not exist, `IndexBusy` when another build does not end in ten minutes.
+    does not exist, `SettingError` when the index's folder can't be made, and
+    `IndexBusy` when another build does not end in ten minutes.
     """
     settings = settings or Settings.from_env()
     report = progress or (lambda stage, done, total: None)
-    settings.index_dir.mkdir(parents=True, exist_ok=True)
+    _make_folder(settings.index_dir)
     with _build_lock(settings, report):
         given = tuple(Path(p).resolve() for p in paths) if paths else None
         wanted = given or sources(settings, current_manifest(settings))
@@ -193,12 +198,17 @@ def build_index(
 
 
 def ensure_index(settings: Settings, progress: Progress | None = None) -> Ledger | None:
-    """Build the index if it is missing, stale or damaged; return the ledger if so."""
+    """Build the index if it is missing, stale or damaged; return the ledger if so.
+
+    Unlike `open_index` it looks at the digests also when the index is open.
+    """
     try:
-        open_index(settings)
+        index = open_index(settings)
+        _ = index.store, index.lexical, index.vectors, index.encoder
+        usable = not staleness(index.manifest, settings)
     except (IndexMissing, IndexStale, IndexDamaged):
-        return build_index(settings=settings, progress=progress)
-    return None
+        usable = False
+    return None if usable else build_index(settings=settings, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,21 +236,8 @@ class _Build:
 
     def _write(self, folder: Path) -> Ledger:
         passages = all_passages(self.reading.papers)
-        texts = [passage.indexed_text for passage in passages]
         encoder = load_encoder(self.settings)
-        vectors, embedded = encode_cached(
-            self.settings.index_dir / _VECTORS,
-            encoder,
-            texts,
-            lambda done, total: self.report("embedding", done, total),
-        )
-        self.report("writing", 0, 3)
-        write_store(folder / "papers.sqlite", self.reading.papers, passages)
-        self.report("writing", 1, 3)
-        write_lexical(folder / "lexical", texts)
-        self.report("writing", 2, 3)
-        write_vectors(folder / "chroma", [p.id for p in passages], vectors, _metadata(passages))
-        self.report("writing", 3, 3)
+        vectors, embedded = self._write_parts(folder, passages, encoder)
         manifest = self._manifest(folder.name, len(passages), encoder)
         manifest.write(folder)
         self.report("verifying", 0, 1)
@@ -256,6 +253,22 @@ class _Build:
             failed=self.reading.failed,
             generation=folder.name,
         )
+
+    def _write_parts(
+        self, folder: Path, passages: Sequence[Passage], encoder: Encoder
+    ) -> tuple[NDArray[np.float32], int]:
+        """Write store, lexical index and vectors; return the vectors and how many are new."""
+        texts = [passage.indexed_text for passage in passages]
+        cache = self.settings.index_dir / _VECTORS
+        vectors, embedded = encode_cached(cache, encoder, texts, partial(self.report, "embedding"))
+        self.report("writing", 0, 3)
+        write_store(folder / "papers.sqlite", self.reading.papers, passages)
+        self.report("writing", 1, 3)
+        write_lexical(folder / "lexical", texts)
+        self.report("writing", 2, 3)
+        write_vectors(folder / "chroma", [p.id for p in passages], vectors, _metadata(passages))
+        self.report("writing", 3, 3)
+        return vectors, embedded
 
     def _manifest(self, generation: str, passages: int, encoder: Encoder) -> Manifest:
         return Manifest(
@@ -275,28 +288,25 @@ class _Build:
         )
 
 
-class _build_lock:  # noqa: N801 (a context manager)
+@contextmanager
+def _build_lock(settings: Settings, report: Progress) -> Iterator[None]:
     """Hold the index for writing; wait for another build, then give up."""
-
-    def __init__(self, settings: Settings, report: Progress) -> None:
-        self._lock = FileLock(settings.index_dir / _LOCK)
-        self._report = report
-
-    def __enter__(self) -> None:
+    lock = FileLock(settings.index_dir / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        report("waiting for another build", 0, 1)
         try:
-            self._lock.acquire(timeout=0)
+            lock.acquire(timeout=_WAIT_FOR_BUILD)
         except Timeout:
-            self._report("waiting for another build", 0, 1)
-            try:
-                self._lock.acquire(timeout=_WAIT_FOR_BUILD)
-            except Timeout:
-                raise IndexBusy(
-                    "Another process is still building the index.",
-                    "Wait for it to end, or stop it, and run the command again.",
-                ) from None
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+            raise IndexBusy(
+                "Another process is still building the index.",
+                "Wait for it to end, or stop it, and run the command again.",
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _metadata(passages: Sequence[Passage]) -> list[dict[str, str]]:
@@ -324,6 +334,16 @@ def _verify(index: Index, passages: Sequence[Passage], vectors: NDArray[np.float
             "The index that was just built does not hold what it should.",
             "Check that the disk is not full, then run 'digest-rag index' again.",
         )
+
+
+def _make_folder(index_dir: Path) -> None:
+    try:
+        index_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError(
+            f"The index folder '{index_dir}' can't be made ({error.strerror}).",
+            "Set RAG_INDEX to a folder that you may write to.",
+        ) from error
 
 
 def _swap(index_dir: Path, name: str) -> None:

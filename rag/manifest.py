@@ -48,7 +48,12 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         data = json.loads((folder / NAME).read_text(encoding="utf-8"))
         data["sources"] = tuple(data["sources"])
-        return Manifest(**data)
+        manifest = Manifest(**data)
+        for f in dataclasses.fields(manifest):
+            kind = type(getattr(manifest, f.name)).__name__
+            if kind != str(f.type).partition("[")[0]:
+                raise TypeError(f"{f.name} is {kind}")
+        return manifest
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IndexDamaged(
             f"The index's manifest in '{folder.name}' is missing or damaged.",

@@ -17,6 +17,8 @@ from rag.types import Filters, Hit
 
 # How many passages each leg brings to the fusion.
 _POOL = 200
+# How far above the fused score, at most 1, a paper is lifted that is named by id.
+_BY_ID = 3.0
 
 
 def search(
@@ -62,23 +64,25 @@ def find(
     dense, dense_rows = dense_leg(index, question, allowed)
     lexical, lexical_rows = lexical_leg(index, question, allowed)
     fused = _with_names(index, question, fuse(dense, lexical, dense_weight), allowed)
-    best = sorted(fused, key=lambda paper: (-fused[paper], paper))[:top_k]
-    chosen = {p: dense_rows.get(p, lexical_rows.get(p, 0)) for p in best}
+    best = sorted(fused, key=lambda paper: (-fused[paper], paper))[: max(top_k, 0)]
+    rows = {**lexical_rows, **dense_rows}
+    chosen = {paper: rows[paper] if paper in rows else _first_row(index, paper) for paper in best}
     passages = index.store.passages(list(chosen.values()))
-    hits = []
-    for arxiv_id in best:
-        paper = index.store.paper(arxiv_id)
-        if paper is not None:
-            hits.append(
-                Hit(
-                    paper=paper,
-                    passage=passages[chosen[arxiv_id]],
-                    score=fused[arxiv_id],
-                    dense=dense.get(arxiv_id, 0.0),
-                    lexical=lexical.get(arxiv_id, 0.0),
-                )
-            )
-    return hits
+    return [
+        Hit(
+            paper=paper,
+            passage=passages[chosen[paper.arxiv_id]],
+            score=fused[paper.arxiv_id],
+            dense=dense.get(paper.arxiv_id, 0.0),
+            lexical=lexical.get(paper.arxiv_id, 0.0),
+        )
+        for paper in index.store.papers(best)
+    ]
+
+
+def _first_row(index: Index, arxiv_id: str) -> int:
+    """Return the row of a paper's first passage; it has at least one."""
+    return index.rows[index.store.passages_of(arxiv_id)[0].id]
 
 
 def _with_names(
@@ -89,9 +93,10 @@ def _with_names(
     The scores are scaled back into [0, 1].
     """
     lift = mentions(question, index.store.named)
-    lift |= {m[1]: 2.0 for m in ARXIV_ID.finditer(question) if index.store.paper(m[1])}
+    lift |= {m[1]: _BY_ID for m in ARXIV_ID.finditer(question) if index.store.paper(m[1])}
     if allowed is not None:
-        lift = {paper: weight for paper, weight in lift.items() if paper in set(allowed)}
+        kept = set(allowed)
+        lift = {paper: weight for paper, weight in lift.items() if paper in kept}
     if not lift:
         return fused
     lifted = {p: fused.get(p, 0.0) + lift.get(p, 0.0) for p in {**fused, **lift}}
@@ -123,10 +128,9 @@ def lexical_leg(
     """Return {arxiv id: best BM25 score} of the papers with any, and those rows."""
     scores = index.lexical.scores(question)
     if allowed is not None:
-        keep = np.isin(
-            index.owners, [n for n, i in enumerate(index.paper_ids) if i in set(allowed)]
-        )
-        scores = np.where(keep, scores, 0.0)
+        wanted = set(allowed)
+        numbers = [n for n, arxiv_id in enumerate(index.paper_ids) if arxiv_id in wanted]
+        scores = np.where(np.isin(index.owners, numbers), scores, 0.0)
     found: dict[str, float] = {}
     rows: dict[str, int] = {}
     for row in _best_rows(scores, _POOL):

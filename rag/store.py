@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rag.errors import IndexDamaged
+from rag.layouts.base import find_arxiv_id
 from rag.names import names_of
 from rag.text import fold
 from rag.types import Appearance, Filters, Paper, Passage, Rendition
 
 T = TypeVar("T")
+
+_SUFFIX = re.compile(r"\.(?:txt|md|markdown)$", re.IGNORECASE)
 
 _SCHEMA = """
 CREATE TABLE papers (position INTEGER PRIMARY KEY, arxiv_id TEXT UNIQUE, body TEXT);
@@ -102,7 +105,9 @@ class PaperStore:
         """
         conditions, values = _conditions(filters)
         sql = f"SELECT arxiv_id FROM papers WHERE {conditions} ORDER BY position"
-        return [i for (i,) in self._rows(sql, tuple(values))]
+        # SQLite takes no lone surrogates, which a terminal makes of odd bytes.
+        bound = [v.encode(errors="replace").decode() if isinstance(v, str) else v for v in values]
+        return [i for (i,) in self._rows(sql, tuple(bound))]
 
     def named(self, keys: Sequence[str]) -> dict[str, dict[str, float]]:
         """Return {name key: {arXiv id: weight}} of those keys that papers go by."""
@@ -237,8 +242,8 @@ def _conditions(filters: Filters) -> tuple[str, list[object]]:
     """Return the WHERE clause of `filters` and its values."""
     where, values = ["1"], list[object]()
     if filters.arxiv_ids:
-        where.append(f"arxiv_id IN ({_marks(filters.arxiv_ids)})")
-        values += filters.arxiv_ids
+        where.append("arxiv_id IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps([find_arxiv_id(given)[0] for given in filters.arxiv_ids]))
     inner, inner_values = _appearance_conditions(filters)
     if inner:
         where.append(f"arxiv_id IN (SELECT arxiv_id FROM appearances WHERE {' AND '.join(inner)})")
@@ -262,7 +267,8 @@ def _appearance_conditions(filters: Filters) -> tuple[list[str], list[object]]:
         inner.append(
             "(" + " OR ".join("substr(digest, 1, length(?)) = ?" for _ in filters.digests) + ")"
         )
-        values += [name for digest in filters.digests for name in (digest, digest)]
+        names = [_SUFFIX.sub("", digest) for digest in filters.digests]
+        values += [name for name in names for _ in range(2)]
     for day, sign in ((filters.since, ">="), (filters.until, "<=")):
         if day:
             inner.append(f"day {sign} ?")

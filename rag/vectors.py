@@ -66,7 +66,8 @@ class VectorIndex:
         except Exception as error:
             raise IndexDamaged.of(self._folder) from error
         pairs = zip(found["ids"][0], found["distances"][0], strict=True)
-        return [(passage_id, 1.0 - float(distance)) for passage_id, distance in pairs]
+        # Rounding takes the distance of equal vectors below 0.
+        return [(passage_id, min(1.0, 1.0 - float(distance))) for passage_id, distance in pairs]
 
 
 def write_vectors(

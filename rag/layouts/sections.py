@@ -32,11 +32,12 @@ _LABELS: dict[str, Part | str] = {
     "Abstract": "abstract",
 }
 _LABEL = re.compile(rf"^({'|'.join(map(re.escape, _LABELS))}):[ \t]*", re.MULTILINE)
+_SIGN = re.compile(r"^(?:TL;DR|Main category):", re.MULTILINE)
 _PARTS: tuple[Part, ...] = ("tldr", "motivation", "method", "result", "conclusion")
 
 
 def _recognises(text: str) -> bool:
-    return bool(_HEADING.search(text)) and bool(re.search(r"^TL;DR:", text, re.MULTILINE))
+    return bool(_HEADING.search(text)) and bool(_SIGN.search(text))
 
 
 def _read(text: str) -> Iterator[Entry]:
@@ -72,13 +73,16 @@ def _labelled(body: str) -> dict[str, str]:
     matches = list(_LABEL.finditer(body))
     ends = [*(m.start() for m in matches[1:]), len(body)]
     fields: dict[str, str] = {}
+    current = ""
     for match, end in zip(matches, ends, strict=True):
-        # A label is also an ordinary word of an abstract: its first use counts.
+        # A label is also an ordinary word: after its first use, and in an
+        # abstract, it is text of the part it stands in.
         name = str(_LABELS[match[1]])
-        if "abstract" in fields:
-            fields["abstract"] += body[match.start() : end]
+        if name in fields or current == "abstract":
+            fields[current] += body[match.start() : end]
         else:
-            fields.setdefault(name, body[match.end() : end])
+            current = name
+            fields[current] = body[match.end() : end]
     return fields
 
 
@@ -90,7 +94,7 @@ def _authors(body: str) -> tuple[str, ...]:
 
 LAYOUT = Layout(
     name="sections",
-    version=1,
+    version=2,
     recognises=_recognises,
     read=_read,
     expects=("title", "abstract", "authors", "category", *_PARTS),

@@ -25,8 +25,8 @@ from rag.types import Announce
 _DATE = re.compile(r"^# (\d{4})-(\d{2})-(\d{2})(?:[-T ].*)?$", re.MULTILINE)
 _HEADING = re.compile(r"^## \[.*$", re.MULTILINE)
 _ENTRY = re.compile(r"^## \[(?P<title>.*)\]\((?P<link>[^)\s]*)\)\s*$")
-_ABSTRACT = re.compile(r"^### Abstract[ \t]*\n(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
-_TRANSLATION = re.compile(r"^### 摘要[ \t]*\n(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
+_ABSTRACT = re.compile(r"^### Abstract[ \t]*\n(.*?)(?=^### |^# \d{4}-|\Z)", re.MULTILINE | re.DOTALL)
+_TRANSLATION = re.compile(r"^### 摘要[ \t]*\n(.*?)(?=^### |^# \d{4}-|\Z)", re.MULTILINE | re.DOTALL)
 _ANNOUNCE = re.compile(r"Announce Type:\s*([a-z-]+)")
 _PREFIX = re.compile(r"\A\s*(?:arXiv:\S+[^\n]*\n)?\s*(?:Abstract:)?\s*")
 _RULE = re.compile(r"^-{3,}\s*$", re.MULTILINE)
@@ -37,15 +37,16 @@ def _recognises(text: str) -> bool:
 
 
 def _read(text: str) -> Iterator[Entry]:
-    day = _day(text)
+    days = [(text.count("\n", 0, m.start()) + 1, _day(m)) for m in _DATE.finditer(text)]
     for line, block in blocks(text, _HEADING):
+        # Several digests may stand in one file, each under its own date.
+        day = next((day for at, day in reversed(days) if at < line), None)
         yield _entry(line, block, day)
 
 
-def _day(text: str) -> date | None:
-    match = _DATE.search(text)
+def _day(heading: re.Match[str]) -> date | None:
     try:
-        return date(int(match[1]), int(match[2]), int(match[3])) if match else None
+        return date(int(heading[1]), int(heading[2]), int(heading[3]))
     except ValueError:
         return None
 
@@ -78,7 +79,7 @@ def _announce(kind: str) -> Announce | None:
 
 LAYOUT = Layout(
     name="titled",
-    version=1,
+    version=2,
     recognises=_recognises,
     read=_read,
     expects=("title", "abstract", "date", "announce", "translation"),
