@@ -43,7 +43,10 @@ _PHRASES: dict[str, dict[Language, str]] = {
         "en": "Digests that print no category: {names}.",
         "zh": "以下摘要没有标注类别：{names}。",
     },
-    "authors": {"en": "“{title}” [{id}] is by {names}.", "zh": "《{title}》[{id}] 的作者是 {names}。"},
+    "authors": {
+        "en": "“{title}” [{id}] is by {names}.",
+        "zh": "《{title}》[{id}] 的作者是 {names}。",
+    },
     "no_authors": {
         "en": "The digest of “{title}” (arXiv:{id}) prints no authors or affiliations.",
         "zh": "收录《{title}》（arXiv:{id}）的摘要没有给出作者和单位。",
@@ -97,7 +100,9 @@ def titles(papers: Sequence[Paper], language: Language) -> str:
 
 
 def comparison(
-    papers: Sequence[Paper], rows: Sequence[tuple[str, Sequence[Sequence[Quote]]]], language: Language
+    papers: Sequence[Paper],
+    rows: Sequence[tuple[str, Sequence[Sequence[Quote]]]],
+    language: Language,
 ) -> str:
     """Return a Markdown table, a column per paper, a row per (phrase name, quotes by paper)."""
     header = "|  | " + " | ".join(_cell(f"{p.title} [{p.arxiv_id}]") for p in papers) + " |"

@@ -57,13 +57,18 @@ _RELATIVE: tuple[tuple[re.Pattern[str], _Range], ...] = tuple(
         ),
         (r"\bthis week\b|本周|这周|这一周|这个?星期", lambda d: _week(d, 0)),
         (r"\b(?:last|previous) week\b|上周|上一周|上个?星期", lambda d: _week(d, 1)),
-        (r"\b(?:last|past) (?:7|seven) days\b|(?:最近|过去)(?:7|七)天", lambda d: (d - timedelta(6), d)),
+        (
+            r"\b(?:last|past) (?:7|seven) days\b|(?:最近|过去)(?:7|七)天",
+            lambda d: (d - timedelta(6), d),
+        ),
         (r"\bthis month\b|本月|这个月", lambda d: _month(d.year, d.month)),
         (r"\b(?:last|previous) month\b|上个?月", _last_month),
     )
 )
 _FULL = (
-    re.compile(rf"(?P<y>{_YEAR})[-/.年]\s*(?P<m>\d{{1,2}})[-/.月]\s*(?P<d>\d{{1,2}})日?号?(?![\d])"),
+    re.compile(
+        rf"(?P<y>{_YEAR})[-/.年]\s*(?P<m>\d{{1,2}})[-/.月]\s*(?P<d>\d{{1,2}})日?号?(?![\d])"
+    ),
     re.compile(
         rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?:\s+of)?\s+(?P<mn>{_MONTH})\.?,?(?:\s+(?P<y>{_YEAR}))?\b",
         re.IGNORECASE,

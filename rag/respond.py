@@ -49,9 +49,7 @@ class _Case:
         return self.index.store.paper(arxiv_id)
 
 
-def respond(
-    index: Index, understood: Understood, resolved: Resolved, settings: Settings
-) -> Draft:
+def respond(index: Index, understood: Understood, resolved: Resolved, settings: Settings) -> Draft:
     """Return the extractive answer to a question taken apart and put in its conversation."""
     case = _Case(index, understood, settings, resolved.question)
     if not tokens(understood.question) and not re.search(r"\w", understood.question):

@@ -204,7 +204,9 @@ def _categories(question: str, index: Index) -> tuple[tuple[str, ...], list[tupl
     matches = [m for m in _CATEGORY.finditer(question) if not re.search(r"\d", m[1])]
     found = {known.get(m[1].casefold(), m[1]): m.span() for m in matches}
     for lower, name in known.items():
-        if "." not in lower and (m := re.search(rf"(?<!\w){re.escape(lower)}(?!\w)", question.casefold())):
+        if "." not in lower and (
+            m := re.search(rf"(?<!\w){re.escape(lower)}(?!\w)", question.casefold())
+        ):
             found[name] = m.span()
     return tuple(found), list(found.values())
 
