@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rag.answer import answer, stream
+    from rag.build import build_index
     from rag.errors import DigestRagError
-    from rag.index import build_index
     from rag.search import search
     from rag.settings import Settings
     from rag.types import (
@@ -39,7 +39,7 @@ _HOME = {
     "answer": "answer",
     "stream": "answer",
     "search": "search",
-    "build_index": "index",
+    "build_index": "build",
     "DigestRagError": "errors",
     "Settings": "settings",
     **dict.fromkeys(
