@@ -1,1 +1,94 @@
-"""Chat-style question answering over daily arXiv digests."""
+"""Chat-style question answering over daily arXiv digests, every statement cited.
+
+    import rag
+    print(rag.answer("Which paper defends agents against prompt injection?").text)
+
+Names are loaded on first use, so that `import rag` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rag.answer import answer, stream
+    from rag.errors import DigestRagError
+    from rag.index import build_index
+    from rag.search import search
+    from rag.settings import Settings
+    from rag.types import (
+        Answer,
+        Citation,
+        Done,
+        Event,
+        Filters,
+        Hit,
+        Ledger,
+        Paper,
+        Passage,
+        Quote,
+        Retrieved,
+        Token,
+        Turn,
+    )
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "answer": "answer",
+    "stream": "answer",
+    "search": "search",
+    "build_index": "index",
+    "DigestRagError": "errors",
+    "Settings": "settings",
+    **dict.fromkeys(
+        (
+            "Answer",
+            "Citation",
+            "Done",
+            "Event",
+            "Filters",
+            "Hit",
+            "Ledger",
+            "Paper",
+            "Passage",
+            "Quote",
+            "Retrieved",
+            "Token",
+            "Turn",
+        ),
+        "types",
+    ),
+}
+
+__all__ = [
+    "Answer",
+    "Citation",
+    "DigestRagError",
+    "Done",
+    "Event",
+    "Filters",
+    "Hit",
+    "Ledger",
+    "Paper",
+    "Passage",
+    "Quote",
+    "Retrieved",
+    "Settings",
+    "Token",
+    "Turn",
+    "answer",
+    "build_index",
+    "search",
+    "stream",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (any public name)
+    """Load a public name from the module that holds it."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'rag' has no attribute '{name}'")
+    value = getattr(import_module(f"rag.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -3,7 +3,8 @@
     DigestRagError
     ├── SettingError       a setting or an option that can't be used
     ├── QuestionError      a question that can't be asked (empty, too long)
-    ├── DigestError        no digest could be read
+    ├── DigestError        a path that does not exist
+    │   └── NoPapers       no paper could be read from any of the files
     ├── EncoderError       the embedding model is missing, damaged or unknown
     ├── IndexFailure
     │   ├── IndexMissing   nothing was built yet
@@ -17,6 +18,10 @@ the chat catch these; "not in the digests" is an answer and never an error.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
+
+from rag.types import Failure
 
 
 class DigestRagError(Exception):
@@ -42,7 +47,23 @@ class QuestionError(DigestRagError):
 
 
 class DigestError(DigestRagError):
-    """No digest could be read at all."""
+    """A digest that was asked for does not exist."""
+
+
+class NoPapers(DigestError):
+    """No paper could be read at all; `failed` says why, file by file."""
+
+    def __init__(self, failed: tuple[Failure, ...]) -> None:
+        """Keep the failures, for the ledger."""
+        super().__init__(
+            "No paper could be read.",
+            "Name a folder of digests: digest-rag index PATH, or set RAG_DIGESTS.",
+        )
+        self.failed = failed
+
+    def __reduce__(self) -> tuple[type[NoPapers], tuple[tuple[Failure, ...]]]:
+        """Return how to make it again in another process."""
+        return NoPapers, (self.failed,)
 
 
 class EncoderError(DigestRagError):
@@ -63,6 +84,14 @@ class IndexStale(IndexFailure):
 
 class IndexDamaged(IndexFailure):
     """A file of the index is missing or can't be read."""
+
+    @classmethod
+    def of(cls, path: Path) -> IndexDamaged:
+        """Return the error that says which file or folder is damaged."""
+        return cls(
+            f"The index file '{path.name}' is missing or damaged.",
+            "Run 'digest-rag index' to build it again from the digests.",
+        )
 
 
 class IndexBusy(IndexFailure):

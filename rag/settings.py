@@ -26,12 +26,15 @@ def project_dir() -> Path:
 class Settings:
     """How to read, index, search and answer; `variable` names what sets a field.
 
-    Times are seconds, sizes are characters, weights and thresholds lie in [0, 1].
+    Times are seconds, sizes are characters; `range` is inclusive.
     """
 
     digests: tuple[Path, ...] = field(
-        default_factory=lambda: (project_dir() / "seeds",),
-        metadata={"variable": "RAG_DIGESTS", "help": "Digest files or folders, separated by ':'."},
+        default=(),
+        metadata={
+            "variable": "RAG_DIGESTS",
+            "help": "Digest files or folders, separated by ':'; else the last ones, or seeds/.",
+        },
     )
     index_dir: Path = field(
         default_factory=lambda: project_dir() / "index_store",
@@ -48,13 +51,15 @@ class Settings:
         default=0,
         metadata={
             "variable": "RAG_TRUNCATE_DIM",
+            "range": (0, 65536),
             "help": "Keep only this many dimensions of a Matryoshka model; 0 keeps all.",
         },
     )
     dense_weight: float = field(
-        default=0.7,
+        default=0.4,
         metadata={
             "variable": "RAG_DENSE_WEIGHT",
+            "range": (0.0, 1.0),
             "help": "Weight of meaning against words in the fused score, 0 to 1.",
         },
     )
@@ -81,11 +86,19 @@ class Settings:
     )
     llm_timeout: float = field(
         default=60.0,
-        metadata={"variable": "RAG_LLM_TIMEOUT", "help": "Seconds a model's answer may take."},
+        metadata={
+            "variable": "RAG_LLM_TIMEOUT",
+            "range": (0.001, 86400.0),
+            "help": "Seconds a model's answer may take.",
+        },
     )
     max_question: int = field(
         default=8000,
-        metadata={"variable": "RAG_MAX_QUESTION", "help": "Longest question, in characters."},
+        metadata={
+            "variable": "RAG_MAX_QUESTION",
+            "range": (1, 1_000_000),
+            "help": "Longest question, in characters.",
+        },
     )
     host: str = field(
         default="127.0.0.1",
@@ -93,16 +106,19 @@ class Settings:
     )
     port: int = field(
         default=7860,
-        metadata={"variable": "RAG_PORT", "help": "Port the chat listens on."},
+        metadata={"variable": "RAG_PORT", "range": (0, 65535), "help": "Port the chat listens on."},
     )
 
     def __post_init__(self) -> None:
         """Raise `SettingError` for a value out of range."""
-        if not 0.0 <= self.dense_weight <= 1.0:
-            raise SettingError(
-                f"The dense weight {self.dense_weight} is not between 0 and 1.",
-                "Set RAG_DENSE_WEIGHT to a number from 0 (words only) to 1 (meaning only).",
-            )
+        for f in fields(self):
+            low, high = f.metadata.get("range", (None, None))
+            if low is not None and not low <= getattr(self, f.name) <= high:
+                raise SettingError(
+                    f"{f.metadata['variable']} is {getattr(self, f.name)}, "
+                    f"not between {low} and {high}.",
+                    "Correct it or unset it.",
+                )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

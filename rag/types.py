@@ -182,7 +182,8 @@ class Filters:
     Several values of one field are alternatives, several fields must all hold.
     `since` and `until` are inclusive days of the digest, so that a paper whose
     digests carry no date fails both. `authors` match on whole words without
-    accents or case, `digests` on the file name or its beginning.
+    accents or case, `digests` on the file name or its beginning, `arxiv_ids`
+    with or without version.
     """
 
     categories: tuple[str, ...] = ()

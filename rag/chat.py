@@ -1,0 +1,132 @@
+"""Conversation: what a follow-up question is about, decided from the turns before.
+
+No model is asked. A question stays with the papers of the last answer when it
+points at them (a pronoun, an ordinal), when it names nothing of its own and is
+too short to stand alone, or when it starts like a continuation; it leaves them
+when it names another paper, says that the topic changes, or asks for a paper.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.lexical import tokens
+from rag.types import Turn
+from rag.understand import Understood
+
+_ORDINALS = {
+    "first": 0, "1st": 0, "former": 0, "second": 1, "2nd": 1, "latter": 1, "third": 2, "3rd": 2,
+    "fourth": 3, "fifth": 4, "last": -1, "一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "后": -1,
+}  # fmt: skip
+_ORDINAL = re.compile(
+    r"\bthe (?P<en>first|1st|former|second|2nd|latter|third|3rd|fourth|fifth|last)\b(?: one| paper)?"
+    r"|第(?P<zh>[一二三四五])[篇个]|(?P<pair>前者|后者)|最(?P<last>后)一[篇个]",
+    re.IGNORECASE,
+)
+_POINTS = re.compile(
+    r"\b(?:it|its|they|their|them|this (?:paper|work|method|model|approach|one)|that (?:paper|work|"
+    r"method|model|approach|one)|these|those|the (?:paper|authors|same|method|model|approach))\b"
+    r"|它们?|他们|其(?!他|它|中|实|余)|这篇|该(?:论文|文|方法|模型|工作|框架)|这个(?:方法|模型|工作|框架)?|作者",
+    re.IGNORECASE,
+)
+_CONTINUES = re.compile(
+    r"^\s*(?:and\b|so\b|but\b|also\b|then\b|what about|how about|why\b|ok(?:ay)?[,.\s]+(?:and|so|but)\b|"
+    r"那么?(?!篇)|还有(?!一篇|别的)|另外它|然后|所以|具体|效果|结果|代码|开源)",
+    re.IGNORECASE,
+)
+_CHANGES = re.compile(
+    r"\b(?:different (?:thing|topic|question|subject)|something else|change (?:of )?(?:the )?(?:topic|"
+    r"subject)|new topic|unrelated|by the way|another (?:topic|question)|moving on|switching)\b"
+    r"|换个(?:话题|问题|方向)|换一个|另一个问题|另外问|题外|顺便问|再问一个|话说",
+    re.IGNORECASE,
+)
+_SEARCHES = re.compile(
+    r"\b(?:is|are) there\b|\bany(?:one|body|thing)?\b (?:\w+ )?(?:paper|work|on|that|who|about)|"
+    r"\bwhich (?:paper|one|work)|\banother (?:paper|one)|\bother (?:papers|works?)|\bhas anyone\b|\bpapers?\b (?:on|about)"
+    r"|有没有|有木有|有人|[哪那]一?篇|还有一篇|另一篇|别的|其他|求|有.{0,12}吗",
+    re.IGNORECASE,
+)
+_COMPARES = re.compile(
+    r"\b(?:compar\w+|versus|vs\.?|differ\w*)\b|相比|对比|比较|区别|不同|差别|跟.{1,30}比|和.{1,30}比",
+    re.IGNORECASE,
+)
+_SHORT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A question in its conversation.
+
+    `focus` are the arXiv ids it is about, empty for a new topic; `lean` is what
+    it is about unless a search for the question itself finds something clearly
+    better. `question` is what is searched beside the original, the same when
+    nothing was added.
+    """
+
+    question: str
+    focus: tuple[str, ...] = ()
+    lean: tuple[str, ...] = ()
+    compares: bool = False
+
+
+def resolve(understood: Understood, history: Sequence[Turn]) -> Resolved:
+    """Return what the question is about, given the turns before it."""
+    question = understood.question
+    previous = _papers(history)
+    if not previous or _CHANGES.search(question):
+        return Resolved(question)
+    others = tuple(i for i in understood.named if i not in previous[:1])
+    if others:
+        if _COMPARES.search(question) and len(others) == 1:
+            return Resolved(question, (previous[0], *others), compares=True)
+        return Resolved(question)
+    if understood.named:
+        return Resolved(question, understood.named)
+    if understood.unknown or understood.filters:
+        return Resolved(question)
+    if chosen := _ordinal(question, previous):
+        return _about(question, (chosen,), history)
+    return _pointed(understood, previous, history)
+
+
+def _pointed(
+    understood: Understood, previous: tuple[str, ...], history: Sequence[Turn]
+) -> Resolved:
+    question = understood.question
+    searches = bool(_SEARCHES.search(question))
+    if understood.kind == "field" or (_POINTS.search(question) and not searches):
+        several = _COMPARES.search(question) and len(previous) > 1
+        return _about(question, previous[:2] if several else previous[:1], history)
+    if searches:
+        return Resolved(question)
+    if _CONTINUES.search(question) or len(set(tokens(question))) <= _SHORT:
+        return _about(question, previous[:1], history)
+    return Resolved(question, lean=previous[:1])
+
+
+def _about(question: str, focus: tuple[str, ...], history: Sequence[Turn]) -> Resolved:
+    title = next(
+        (c.title for t in reversed(history) for c in t.answer.citations if c.arxiv_id in focus), ""
+    )
+    return Resolved(f"{title} {question}".strip(), focus)
+
+
+def _papers(history: Sequence[Turn]) -> tuple[str, ...]:
+    """Return the papers of the last turn that cited any, as they were listed."""
+    for turn in reversed(history):
+        if turn.answer.citations:
+            return tuple(c.arxiv_id for c in turn.answer.citations)
+    return ()
+
+
+def _ordinal(question: str, previous: tuple[str, ...]) -> str | None:
+    match = _ORDINAL.search(question)
+    if match is None or len(previous) < 2:
+        return None
+    if match["pair"]:
+        return previous[0 if match["pair"] == "前者" else 1]
+    word = next(g for g in (match["en"], match["zh"], match["last"]) if g).casefold()
+    place = _ORDINALS[word]
+    return previous[place] if -len(previous) <= place < len(previous) else None

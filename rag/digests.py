@@ -1,0 +1,246 @@
+"""From digest files to papers: find, decode, read, merge, and account for all of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from rag.errors import DigestError
+from rag.layouts import Entry, Layout, layouts, recognise
+from rag.text import clean, language_of
+from rag.types import Appearance, Failure, Incomplete, Paper, Rendition
+
+SUFFIXES = frozenset({".txt", ".md", ".markdown"})
+MAX_FILE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read: one paper per arXiv id, and all that was odd on the way.
+
+    `files` could be read, `failed` not; `fingerprints` has them all, as
+    `fingerprint` returns them.
+    """
+
+    files: tuple[Path, ...]
+    entries: int
+    papers: tuple[Paper, ...]
+    incomplete: tuple[Incomplete, ...]
+    failed: tuple[Failure, ...]
+    fingerprints: dict[str, str]
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the digest files named by, or below, `paths`, sorted, once each.
+
+    Hidden files are passed over, and below a folder those that are not text by
+    their suffix. Raises `DigestError` for a path that does not exist.
+    """
+    found: set[Path] = set()
+    for path in paths:
+        if path.is_dir():
+            found.update(
+                p
+                for p in path.rglob("*")
+                if p.is_file()
+                and p.suffix.lower() in SUFFIXES
+                and not any(part.startswith(".") for part in p.relative_to(path).parts)
+            )
+        elif path.is_file():
+            found.add(path)
+        else:
+            raise DigestError(f"There is no file or folder '{path}'.", "Check the path.")
+    return sorted(found)
+
+
+def layout_versions() -> dict[str, int]:
+    """Return every layout's name and version, for the index's fingerprint."""
+    return {layout.name: layout.version for layout in layouts()}
+
+
+def fingerprint(paths: Iterable[Path]) -> dict[str, str]:
+    """Return {digest name: sha256 of its bytes} of the files below `paths`.
+
+    A file that can't be read has the fingerprint "unreadable".
+    """
+    return {name: _sha256(path) for name, path in _named(find_files(paths))}
+
+
+def read_digests(paths: Iterable[Path]) -> Reading:
+    """Read every digest below `paths` and merge its entries into papers.
+
+    A file or entry that can't be read becomes a `Failure` and the rest is read.
+    Raises `DigestError` only for a path that does not exist.
+    """
+    files: list[Path] = []
+    entries: list[tuple[str, int, Entry]] = []
+    incomplete: list[Incomplete] = []
+    failed: list[Failure] = []
+    fingerprints: dict[str, str] = {}
+    for name, path in _named(find_files(paths)):
+        fingerprints[name] = _sha256(path)
+        try:
+            text, layout = _open(path)
+        except (OSError, ValueError) as error:
+            failed.append(Failure(str(path), 0, _reason(error)))
+            continue
+        files.append(path)
+        found, odd, bad = _read_entries(name, path, text, layout)
+        entries += found
+        incomplete += odd
+        failed += bad
+    return Reading(
+        tuple(files),
+        len(entries),
+        merge(entries),
+        tuple(incomplete),
+        tuple(failed),
+        fingerprints,
+    )
+
+
+def decode(data: bytes) -> str:
+    """Return the text of a file: UTF-8 with or without BOM, else GB 18030.
+
+    Raises ValueError for what is not text.
+    """
+    if b"\0" in data[:65536]:
+        raise ValueError("it is a binary file, not text")
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+        except UnicodeDecodeError:
+            continue
+    raise ValueError("it is neither UTF-8 nor GB 18030 text")
+
+
+def merge(entries: Sequence[tuple[str, int, Entry]]) -> tuple[Paper, ...]:
+    """Return one paper per arXiv id from (digest name, position, entry) triples.
+
+    Title and abstract come from the newest version, among equals from the
+    latest digest and then the first read; every appearance, every distinct
+    rendition, every category and the first known list of authors are kept.
+    """
+    groups: dict[str, list[tuple[str, int, Entry]]] = {}
+    for item in entries:
+        groups.setdefault(item[2].arxiv_id or "", []).append(item)
+    return tuple(_paper(arxiv_id, group) for arxiv_id, group in groups.items())
+
+
+def _named(files: list[Path]) -> list[tuple[str, Path]]:
+    """Name each file by its stem, with as much of its folders as tells it apart."""
+    names: list[tuple[str, Path]] = []
+    taken: set[str] = set()
+    for path in files:
+        name, parents = path.stem, list(path.parts[:-1])
+        while name in taken and parents:
+            name = f"{parents.pop()}/{name}"
+        if name in taken:
+            name = f"{name}{path.suffix}"
+        taken.add(name)
+        names.append((name, path))
+    return names
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "unreadable"
+
+
+def _open(path: Path) -> tuple[str, Layout]:
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"it is larger than {MAX_FILE_BYTES // 1024**2} MiB")
+    data = path.read_bytes()
+    if not data.strip():
+        raise ValueError("it is empty")
+    text = decode(data)
+    layout = recognise(text)
+    if layout is None:
+        raise ValueError("it holds no papers in a known digest layout")
+    return text, layout
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return f"it can't be opened ({error.strerror or type(error).__name__})"
+    return str(error)
+
+
+def _read_entries(
+    name: str, path: Path, text: str, layout: Layout
+) -> tuple[list[tuple[str, int, Entry]], list[Incomplete], list[Failure]]:
+    found: list[tuple[str, int, Entry]] = []
+    incomplete: list[Incomplete] = []
+    failed: list[Failure] = []
+    for position, raw_entry in enumerate(layout.read(text), start=1):
+        entry = _cleaned(raw_entry)
+        if entry.arxiv_id is None:
+            reason = f"entry {position} has no arXiv id"
+            failed.append(Failure(str(path), entry.line, reason))
+            continue
+        found.append((name, position, entry))
+        if missing := _missing(entry, layout):
+            incomplete.append(Incomplete(entry.arxiv_id, name, entry.line, missing))
+    if not found and not failed:
+        failed.append(Failure(str(path), 0, "it holds no papers"))
+    return found, incomplete, failed
+
+
+def _cleaned(entry: Entry) -> Entry:
+    parts = tuple((part, clean(text)) for part, text in entry.parts)
+    return replace(
+        entry,
+        title=" ".join(clean(entry.title).split()),
+        abstract=clean(entry.abstract),
+        authors=tuple(clean(author) for author in entry.authors),
+        parts=tuple((part, text) for part, text in parts if text),
+    )
+
+
+def _missing(entry: Entry, layout: Layout) -> tuple[str, ...]:
+    present = {part for part, _ in entry.parts}
+    return tuple(
+        name for name in layout.expects if name not in present and not getattr(entry, name, None)
+    )
+
+
+def _paper(arxiv_id: str, group: list[tuple[str, int, Entry]]) -> Paper:
+    def freshness(item: tuple[int, Entry]) -> tuple[bool, int, date, int]:
+        index, entry = item
+        return bool(entry.abstract), entry.version or 0, entry.date or date.min, -index
+
+    best = max(enumerate(e for _, _, e in group), key=freshness)[1]
+    titled = best.title or next((e.title for _, _, e in group if e.title), arxiv_id)
+    renditions: dict[tuple[str, str], Rendition] = {}
+    for digest, _, entry in group:
+        for part, text in entry.parts:
+            rendition = Rendition(part, language_of(text), text, digest)
+            renditions.setdefault((part, text), rendition)
+    return Paper(
+        arxiv_id=arxiv_id,
+        title=titled,
+        abstract=best.abstract,
+        authors=next((e.authors for _, _, e in group if e.authors), ()),
+        categories=tuple(dict.fromkeys(e.category for _, _, e in group if e.category)),
+        appearances=tuple(_appearance(*item) for item in group),
+        renditions=tuple(renditions.values()),
+    )
+
+
+def _appearance(digest: str, position: int, entry: Entry) -> Appearance:
+    return Appearance(
+        digest=digest,
+        position=position,
+        line=entry.line,
+        category=entry.category,
+        date=entry.date,
+        announce=entry.announce,
+        version=entry.version,
+        raw=entry.raw,
+    )

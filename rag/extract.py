@@ -1,0 +1,185 @@
+"""The sentences of the found papers that answer a question, verbatim, without a model.
+
+A sentence's score is how much of the question's information it carries (idf of
+the shared tokens), how close it is in meaning (cosine), and whether it is of
+the kind that was asked for (a number, a data set, a reason ...).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.lexical import tokens
+from rag.text import sentences
+from rag.types import Language, Part, Passage, Quote
+
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+DocumentFrequency = Callable[[str], int]
+
+# What a question asks for, by its words, and what a sentence that gives it looks
+# like, by its own: (wanted in English or Chinese, sign in a sentence, parts).
+_KINDS: tuple[tuple[re.Pattern[str], re.Pattern[str], tuple[Part, ...]], ...] = tuple(
+    (re.compile(asked, re.IGNORECASE), re.compile(sign, re.IGNORECASE), parts)
+    for asked, sign, parts in (
+        (
+            r"\bhow (?:many|much|far|large|big|long|often|well|fast)\b|percent|\brate\b|accurac|"
+            r"\bscores?\b|\bnumbers?\b|\bgains?\b|faster|speed-?up|多少|几[个种类倍篇项层]|百分|"
+            r"比例|准确率|提升|倍|幅度|数字|成绩|效果",
+            r"(?<![\w.-])\d[\d.,]*(?![\w-])|\d+(?:\.\d+)?\s*[%×x倍万亿]|"
+            r"\b(?:two|three|four|five|six|seven|eight|nine|ten|half|twice)\b|"
+            r"[一二三四五六七八九十两]+[个种类倍项]",
+            ("result", "tldr"),
+        ),
+        (
+            r"data ?sets?|benchmark|corpus|corpora|\btested\b|\bevaluat|\benvironments?\b|"
+            r"数据集|基准|评测|测试|实验|环境|任务上|语料",
+            r"data ?set|benchmark|corpus|corpora|evaluat|experiment|数据集|基准|评测|实验|环境",
+            ("result", "method"),
+        ),
+        (
+            r"\bwhy\b|reasons?\b|\bmotivat|\bproblem|\bgap\b|为什么|为何|原因|动机|问题|痛点",
+            r"because|since|due to|however|lack|limit|challeng|suffer|由于|因为|因此|然而|缺乏|挑战|不足",
+            ("motivation", "abstract"),
+        ),
+        (
+            r"limitation|drawback|weak|fail|shortcoming|struggl|bottleneck|局限|不足|缺点|短板|瓶颈|失败",
+            r"limit|however|fail|struggl|only|bottleneck|remain|局限|不足|但|仍|困难|瓶颈|失败",
+            ("conclusion", "result", "motivation"),
+        ),
+        (
+            r"\bhow (?:do|does|is|are|did|can)\b|\bmethod|\bapproach|techni|\bcomponents?\b|\bstages?\b|"
+            r"\bsteps?\b|\bidea\b|怎么|如何|方法|思路|机制|步骤|阶段|组成|原理|做法",
+            r"\bwe (?:propose|introduce|present|develop|design|use|train)|by \w+ing|\bvia\b|through|"
+            r"consist|framework|提出|设计|引入|采用|通过|利用|框架|包括",
+            ("method", "tldr"),
+        ),
+        (
+            r"what (?:is|are|does)|\bcalled\b|\bname|\bwhich\b|\bwho\b|is there|are there|\bany\b|"
+            r"anyone|是什么|是啥|叫什么|叫啥|哪篇|哪个|讲的|做什么|干什么|有没有|有人|求",
+            r"\bwe (?:propose|introduce|present)|this (?:paper|work|article)|novel|called|named|"
+            r"本文|我们提出|提出|名为|称为|首个|介绍",
+            ("tldr", "method"),
+        ),
+    )
+)
+_WEIGHT_WORDS, _WEIGHT_MEANING, _WEIGHT_KIND, _WEIGHT_PART = 1.0, 1.0, 0.22, 0.08
+_NAMED_SHARE = 0.25
+_REPEAT = 0.72
+_FLOOR = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a passage; `order` is its place in the paper's reading order."""
+
+    quote: Quote
+    order: int
+    score: float = 0.0
+
+
+def length(text: str) -> float:
+    """Return the length in words; a Chinese character counts half."""
+    han = len(re.findall(r"[\u3400-\u9fff]", text))
+    return han / 2 + len(re.findall(r"[^\W_\u3400-\u9fff]+(?:[-.'’][^\W_\u3400-\u9fff]+)*", text))
+
+
+def split(passages: Iterable[Passage], language: Language) -> list[Sentence]:
+    """Return the sentences of the passages in `language`, in reading order, once each.
+
+    Without a passage in that language, those of all passages.
+    """
+    pool = list(passages)
+    chosen = [p for p in pool if p.language == language] or pool
+    found: dict[str, Sentence] = {}
+    for passage in chosen:
+        for text in sentences(passage.text, passage.language):
+            quote = Quote(text, passage.part, passage.language, passage.id)
+            found.setdefault(text, Sentence(quote, len(found)))
+    return list(found.values())
+
+
+def rank(
+    question: str,
+    pool: Sequence[Sentence],
+    *,
+    title: str,
+    frequency: DocumentFrequency,
+    total: int,
+    encode: Encode | None,
+) -> list[Sentence]:
+    """Return the sentences with their scores, in the order given.
+
+    `frequency` is in how many of `total` passages a token stands. The question's
+    words that only name the paper (those of its title) weigh little, since every
+    sentence is about it. `encode` gives unit vectors; None leaves meaning out.
+    """
+    if not pool:
+        return []
+    words = _word_scores(question, pool, title, frequency, total)
+    meaning = np.zeros(len(pool))
+    if encode is not None:
+        vectors = encode([question, *(s.quote.text for s in pool)])
+        meaning = np.clip(vectors[1:] @ vectors[0], 0.0, 1.0)
+    kinds = [(sign, parts) for asked, sign, parts in _KINDS if asked.search(question)]
+    ranked = []
+    for sentence, word, near in zip(pool, words, meaning, strict=True):
+        score = _WEIGHT_WORDS * word + _WEIGHT_MEANING * float(near)
+        for sign, parts in kinds:
+            score += _WEIGHT_KIND * bool(sign.search(sentence.quote.text)) / len(kinds)
+            score += _WEIGHT_PART * (sentence.quote.part in parts) / len(kinds)
+        ranked.append(replace(sentence, score=score))
+    return ranked
+
+
+def choose(ranked: Sequence[Sentence], budget: float) -> list[Sentence]:
+    """Return the best sentence, then further ones in reading order, within `budget`.
+
+    `budget` counts as `length`. A sentence that repeats a chosen one, or scores
+    below a share of the best, is left out. The best one is always there.
+    """
+    by_score = sorted(ranked, key=lambda s: (-s.score, s.order))
+    if not by_score:
+        return []
+    best, *others = by_score
+    chosen, used = [best], length(best.quote.text)
+    for sentence in others:
+        size = length(sentence.quote.text)
+        if sentence.score < _FLOOR * best.score or used + size > budget:
+            continue
+        if any(_repeats(sentence, kept) for kept in chosen):
+            continue
+        chosen.append(sentence)
+        used += size
+    return [best, *sorted(chosen[1:], key=lambda s: s.order)]
+
+
+def _word_scores(
+    question: str,
+    pool: Sequence[Sentence],
+    title: str,
+    frequency: DocumentFrequency,
+    total: int,
+) -> list[float]:
+    """Return for each sentence the share of the question's information it carries."""
+    naming = set(tokens(title))
+    weight = {
+        token: math.log(1 + total / (1 + frequency(token)))
+        * (_NAMED_SHARE if token in naming else 1)
+        for token in set(tokens(question))
+    }
+    whole = sum(w for t, w in weight.items() if frequency(t)) or 1.0
+    return [
+        sum(weight.get(token, 0.0) for token in set(tokens(s.quote.text))) / whole for s in pool
+    ]
+
+
+def _repeats(one: Sentence, other: Sentence) -> bool:
+    """Return whether most tokens of the shorter sentence stand in the longer."""
+    a, b = set(tokens(one.quote.text)), set(tokens(other.quote.text))
+    return len(a & b) > _REPEAT * max(1, min(len(a), len(b)))

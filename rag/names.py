@@ -1,0 +1,128 @@
+"""The names that papers go by, and which of them a question mentions."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from rag.lexical import STOP_WORDS
+from rag.text import fold
+from rag.types import Paper
+
+# A word that looks made rather than written: a capital inside one of its pieces
+# (SafeDPO, BERT, VTool-R1) or a digit beside letters (dots.llm1).
+_MADE = re.compile(
+    r"(?<![\w$])(?=[\w.-]*(?:[a-z][A-Z]|[A-Z]{2}|[A-Za-z]\d|\d[A-Za-z]))[A-Za-z0-9]\w*(?:[-.]\w+)*"
+)
+_GENERIC = frozenset(
+    "a an the of on for in to and position paper survey review report study technical towards "
+    "toward beyond new note case benchmark framework approach analysis overview tutorial".split()
+)
+_WORD = re.compile(r"[^\W_]+(?:[-.'’$^{}]+[^\W_]+)*", re.UNICODE)
+_LATIN = re.compile(
+    r"[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+(?:[ ,:]+[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+)*"
+)
+_LONGEST = 16
+# A made-up word in the texts of more papers than this is a term, not a name.
+_SHARED = 3
+
+Lookup = Callable[[Sequence[str]], Mapping[str, Mapping[str, float]]]
+
+# How surely a name means the paper: bare acronyms are mostly terms of the trade.
+TITLE, HEAD, IN_TITLE, IN_ABSTRACT, ACRONYM = 1.0, 0.9, 0.8, 0.5, 0.2
+
+
+def name_key(name: str) -> str:
+    """Return a name for comparison: letters and digits only, no accents or case."""
+    bare = re.sub(r"['’]s$", "", unicodedata.normalize("NFKC", name))
+    return re.sub(r"[\W_]+", "", fold(bare))
+
+
+def names_of(paper: Paper) -> dict[str, float]:
+    """Return {name key: how surely it means this paper, in (0, 1]}.
+
+    The whole title, its part before a colon, and made-up words such as `SafeDPO`
+    in the title and, less surely, in the texts.
+    """
+    names: dict[str, float] = {}
+
+    def add(name: str, weight: float) -> None:
+        key = name_key(name)
+        if weight < HEAD and re.fullmatch(r"[A-Z]{1,4}s?", name):
+            weight = ACRONYM
+        if len(key) >= 2 and not key.isdigit():
+            names[key] = max(weight, names.get(key, 0.0))
+
+    for text in (paper.abstract, *(r.text for r in paper.renditions)):
+        for match in _MADE.finditer(text):
+            add(match[0], IN_ABSTRACT)
+    for match in _MADE.finditer(paper.title):
+        add(match[0], IN_TITLE)
+    head, *rest = re.split(r"[:：]|[.?!]\s|\s[-–—]\s", paper.title, maxsplit=1)
+    words = head.split()
+    if rest and len(words) <= 6 and not _GENERIC.issuperset(w.casefold() for w in words):
+        add(head, HEAD)
+    add(paper.title, TITLE)
+    return names
+
+
+def mentions(question: str, lookup: Lookup) -> dict[str, float]:
+    """Return {arXiv id: strength in (0, 1]} of the papers named, in the question's order.
+
+    `lookup` gives {name key: {arXiv id: weight}} of known name keys. Longer names
+    win over those inside them; a name that several papers share counts for each
+    the less, the more they are. A one-word name must look like one: a capital, a
+    digit, or Latin letters in a Chinese question.
+    """
+    spans = _spans(question)
+    known = lookup(list({key for _, _, key in spans}))
+    found: dict[str, float] = {}
+    place: dict[str, int] = {}
+    taken: list[tuple[int, int]] = []
+    for start, end, key in sorted(spans, key=lambda s: s[0] - s[1]):
+        if key not in known or any(start < e and s < end for s, e in taken):
+            continue
+        owners = known[key]
+        top = max(owners.values())
+        best = [i for i, weight in owners.items() if weight == top]
+        if len(owners) > (_SHARED if top < HEAD else len(owners)) or len(best) > _SHARED:
+            continue
+        taken.append((start, end))
+        for arxiv_id in best:
+            found[arxiv_id] = max(found.get(arxiv_id, 0.0), top / len(best))
+            place[arxiv_id] = min(start, place.get(arxiv_id, start))
+    return dict(sorted(found.items(), key=lambda item: place[item[0]]))
+
+
+def _spans(question: str) -> list[tuple[int, int, str]]:
+    """Return (start, end, key) of every run of words that may be a name."""
+    spans = []
+    for run in _LATIN.finditer(question):
+        words = list(_WORD.finditer(question, run.start(), run.end()))
+        for first in range(len(words)):
+            for last in range(first, min(first + _LONGEST, len(words))):
+                start, end = words[first].start(), words[last].end()
+                text = question[start:end]
+                key = name_key(text)
+                if len(key) >= 2 and (last > first or _looks_made(text, question)):
+                    spans.append((start, end, key))
+    return spans
+
+
+def _looks_made(word: str, question: str) -> bool:
+    if re.search(r"[A-Z0-9²³]", word):
+        # A capital at the start of the question is no sign of a name by itself.
+        return not (question.startswith(word) and word.casefold() in STOP_WORDS)
+    return bool(re.search(r"[\u4e00-\u9fff]", question)) and len(word) > 3
+
+
+def closest_name(word: str, names: Iterable[str]) -> str | None:
+    """Return the known name key that `word` is most probably a misspelling of."""
+    from rapidfuzz import fuzz, process
+
+    key = name_key(word)
+    if len(key) < 5:
+        return None
+    found = process.extractOne(key, list(names), scorer=fuzz.ratio, score_cutoff=80)
+    return str(found[0]) if found else None

@@ -1,0 +1,221 @@
+"""Decide what kind of answer a question gets, and write it from the papers alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rag import compose, extract
+from rag.chat import Resolved
+from rag.evidence import relevant, states, supports
+from rag.index import Index
+from rag.lexical import tokens
+from rag.search import find
+from rag.settings import Settings
+from rag.types import Answer, Filters, Hit, Language, Paper, Quote
+from rag.understand import Understood
+
+_TOP = 10
+_BUDGET = 105.0
+_LINE = 45.0
+_CELL = 60.0
+_MOST_LISTED = 8
+_CLEARLY_BETTER = 0.35
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An extractive answer; `open` when a language model may write it better."""
+
+    answer: Answer
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What every way of answering needs."""
+
+    index: Index
+    understood: Understood
+    settings: Settings
+    question: str
+
+    @property
+    def language(self) -> Language:
+        return self.understood.language
+
+    def paper(self, arxiv_id: str) -> Paper | None:
+        return self.index.store.paper(arxiv_id)
+
+
+def respond(index: Index, understood: Understood, resolved: Resolved, settings: Settings) -> Draft:
+    """Return the extractive answer to a question taken apart and put in its conversation."""
+    case = _Case(index, understood, settings, resolved.question)
+    if not tokens(understood.question) and not re.search(r"\w", understood.question):
+        return _refuse(case, (), compose.phrase("no_words", case.language))
+    if understood.unknown and not understood.named:
+        what = ", ".join(understood.unknown)
+        return _refuse(case, (), compose.phrase("unknown", case.language, what=what))
+    if understood.filters and not understood.topic and not understood.named:
+        return _look_up(case)
+    if understood.kind == "count" and not understood.topic:
+        return _look_up(case)
+    papers = resolved.focus or understood.named
+    if understood.kind == "field" and papers:
+        return _field(case, papers[0])
+    if len(papers) > 1 and (resolved.compares or understood.kind == "comparison"):
+        return _compare(case, papers)
+    if papers:
+        return _fact(case, _hits_of(case, papers), sure=True)
+    return _searched(case, resolved)
+
+
+def _searched(case: _Case, resolved: Resolved) -> Draft:
+    hits = find(
+        case.index,
+        case.understood.question,
+        _TOP,
+        case.understood.filters or None,
+        case.settings.dense_weight,
+    )
+    if resolved.lean and not _stands_alone(hits, resolved.lean[0]):
+        return _fact(case, _hits_of(case, resolved.lean), sure=True)
+    if not hits or not supports(case.index, case.understood.question, case.language, hits[0]):
+        return _refuse(case, hits)
+    if case.understood.kind in ("list", "count"):
+        return _list(case, hits)
+    return _fact(case, hits, sure=bool(case.understood.filters))
+
+
+def _stands_alone(hits: Sequence[Hit], before: str) -> bool:
+    """Return whether the search clearly prefers another paper to the one talked about."""
+    scores = {hit.paper.arxiv_id: hit.score for hit in hits}
+    return bool(hits) and hits[0].score - scores.get(before, 0.0) > _CLEARLY_BETTER
+
+
+def _hits_of(case: _Case, arxiv_ids: Sequence[str]) -> list[Hit]:
+    only = Filters(arxiv_ids=tuple(arxiv_ids))
+    found = find(case.index, case.question, len(arxiv_ids), only, case.settings.dense_weight)
+    return sorted(found, key=lambda hit: arxiv_ids.index(hit.paper.arxiv_id))
+
+
+def _fact(case: _Case, hits: Sequence[Hit], *, sure: bool) -> Draft:
+    paper = hits[0].paper
+    chosen = _quotes(case, paper, _BUDGET)
+    if sure and not states(case.index, case.understood.question, case.language, paper):
+        reason = compose.phrase("no_detail", case.language, title=paper.title, id=paper.arxiv_id)
+        said = compose.quoted(chosen[:1], paper.arxiv_id, case.language)
+        text = f"{reason} {compose.phrase('does_say', case.language)} {said}"
+        refusal = _refuse(case, hits, text, list_nearest=False)
+        cited = (compose.cite(paper, chosen[:1]),)
+        return replace(refusal, answer=replace(refusal.answer, citations=cited), open=True)
+    text = compose.one_paper(paper, chosen, case.language)
+    return Draft(_answer(case, text, hits, [(paper, chosen)]), open=True)
+
+
+def _list(case: _Case, hits: Sequence[Hit]) -> Draft:
+    kept = relevant(hits)[:_MOST_LISTED]
+    items = [(hit.paper, _quotes(case, hit.paper, _LINE)[:1]) for hit in kept]
+    text = compose.many_papers(items, case.language)
+    return Draft(_answer(case, text, hits, items), open=True)
+
+
+def _compare(case: _Case, arxiv_ids: Sequence[str]) -> Draft:
+    hits = _hits_of(case, arxiv_ids[:3])
+    papers = [hit.paper for hit in hits]
+    used: dict[str, list[Quote]] = {paper.arxiv_id: [] for paper in papers}
+    rows = []
+    for name, asked in (
+        ("row_asked", case.understood.question),
+        ("row_what", "propose introduce 提出 what is it 是什么"),
+        ("row_result", "how much results 多少 结果"),
+    ):
+        cells = []
+        for paper in papers:
+            fresh = [q for q in _quotes(case, paper, _CELL, asked) if q not in used[paper.arxiv_id]]
+            cells.append(fresh[: 2 if name == "row_asked" else 1])
+            used[paper.arxiv_id] += cells[-1]
+        rows.append((name, cells))
+    text = compose.comparison(papers, rows, case.language)
+    items = [(paper, used[paper.arxiv_id]) for paper in papers]
+    return Draft(_answer(case, text, hits, items), open=True)
+
+
+def _look_up(case: _Case) -> Draft:
+    filters = case.understood.filters
+    papers = case.index.store.papers(case.index.store.select(filters))
+    scope = compose.scope(filters, case.language)
+    if not papers:
+        return _refuse(case, (), compose.phrase("none", case.language, scope=scope))
+    name = "count_one" if len(papers) == 1 else "count"
+    lines = [compose.phrase(name, case.language, n=len(papers), scope=scope)]
+    if case.understood.kind != "count":
+        lines.append(compose.titles(papers, case.language))
+    if filters.categories:
+        lines += _without_category(case)
+    cited = () if case.understood.kind == "count" else papers
+    hits = [Hit(p, case.index.store.passages_of(p.arxiv_id)[0], 1.0) for p in cited]
+    answer = _answer(case, "\n".join(lines), hits, [(p, ()) for p in cited])
+    return Draft(replace(answer, mode="lookup"))
+
+
+def _without_category(case: _Case) -> list[str]:
+    names = case.index.digests_without_category
+    return [compose.phrase("no_category", case.language, names=", ".join(names))] if names else []
+
+
+def _field(case: _Case, arxiv_id: str) -> Draft:
+    paper = case.paper(arxiv_id)
+    if paper is None or not paper.authors:
+        title = paper.title if paper else ""
+        reason = compose.phrase("no_authors", case.language, title=title, id=arxiv_id)
+        return _refuse(case, _hits_of(case, [arxiv_id]), reason, list_nearest=False)
+    names = ", ".join(paper.authors)
+    text = compose.phrase("authors", case.language, title=paper.title, id=arxiv_id, names=names)
+    answer = _answer(case, text, _hits_of(case, [arxiv_id]), [(paper, ())])
+    return Draft(replace(answer, mode="lookup"))
+
+
+def _refuse(
+    case: _Case, hits: Sequence[Hit], reason: str = "", *, list_nearest: bool = True
+) -> Draft:
+    nearest = tuple(hit.paper for hit in hits[:3])
+    text = compose.refusal(case.language, nearest if list_nearest else (), reason)
+    answer = Answer(
+        question=case.understood.question,
+        text=text,
+        language=case.language,
+        is_refusal=True,
+        hits=tuple(hits),
+        nearest=nearest,
+    )
+    return Draft(answer)
+
+
+def _quotes(case: _Case, paper: Paper, budget: float, asked: str | None = None) -> list[Quote]:
+    pool = extract.split(case.index.store.passages_of(paper.arxiv_id), case.language)
+    ranked = extract.rank(
+        asked or case.understood.question,
+        pool,
+        title=paper.title,
+        frequency=case.index.lexical.document_frequency,
+        total=case.index.store.passage_count,
+        encode=case.index.encode if case.index.understands(case.language) else None,
+    )
+    return [sentence.quote for sentence in extract.choose(ranked, budget)]
+
+
+def _answer(
+    case: _Case,
+    text: str,
+    hits: Sequence[Hit],
+    items: Sequence[tuple[Paper, Sequence[Quote]]],
+) -> Answer:
+    return Answer(
+        question=case.understood.question,
+        text=text,
+        language=case.language,
+        citations=tuple(compose.cite(paper, quotes) for paper, quotes in items),
+        hits=tuple(hits),
+    )

@@ -1,0 +1,174 @@
+"""Find papers: a lexical and a dense leg, fused by paper, under exact filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.errors import QuestionError
+from rag.index import Index, open_index
+from rag.layouts.base import ARXIV_ID
+from rag.names import mentions
+from rag.settings import Settings
+from rag.text import strip_invisible
+from rag.types import Filters, Hit
+
+# How many passages each leg brings to the fusion.
+_POOL = 200
+# How far above the fused score, at most 1, a paper is lifted that is named by id.
+_BY_ID = 3.0
+
+
+def search(
+    question: str,
+    *,
+    top_k: int = 10,
+    filters: Filters | None = None,
+    settings: Settings | None = None,
+) -> list[Hit]:
+    """Return the `top_k` papers that fit the question best, best first, one hit each.
+
+    Raises `QuestionError` for an empty or too long question and an `IndexFailure`
+    when there is no usable index.
+    """
+    settings = settings or Settings.from_env()
+    asked = checked(question, settings)
+    return find(open_index(settings), asked, top_k, filters, settings.dense_weight)
+
+
+def checked(question: str, settings: Settings) -> str:
+    """Return the question without control characters and outer white space.
+
+    Raises `QuestionError` when nothing is left or it is too long.
+    """
+    asked = strip_invisible(question).strip()
+    if not asked:
+        raise QuestionError("The question is empty.", "Ask something about the digests.")
+    if len(asked) > settings.max_question:
+        raise QuestionError(
+            f"The question has {len(asked):,} characters, more than {settings.max_question:,}.",
+            "Shorten it, or set RAG_MAX_QUESTION.",
+        )
+    return asked
+
+
+def find(
+    index: Index, question: str, top_k: int, filters: Filters | None, dense_weight: float
+) -> list[Hit]:
+    """Search an open index; see `search`. The fused score lies in [0, 1]."""
+    allowed = index.store.select(filters) if filters else None
+    if allowed is not None and not allowed:
+        return []
+    dense, dense_rows = dense_leg(index, question, allowed)
+    lexical, lexical_rows = lexical_leg(index, question, allowed)
+    fused = _with_names(index, question, fuse(dense, lexical, dense_weight), allowed)
+    best = sorted(fused, key=lambda paper: (-fused[paper], paper))[: max(top_k, 0)]
+    rows = {**lexical_rows, **dense_rows}
+    chosen = {paper: rows[paper] if paper in rows else _first_row(index, paper) for paper in best}
+    passages = index.store.passages(list(chosen.values()))
+    return [
+        Hit(
+            paper=paper,
+            passage=passages[chosen[paper.arxiv_id]],
+            score=fused[paper.arxiv_id],
+            dense=dense.get(paper.arxiv_id, 0.0),
+            lexical=lexical.get(paper.arxiv_id, 0.0),
+        )
+        for paper in index.store.papers(best)
+    ]
+
+
+def _first_row(index: Index, arxiv_id: str) -> int:
+    """Return the row of a paper's first passage; it has at least one."""
+    return index.rows[index.store.passages_of(arxiv_id)[0].id]
+
+
+def _with_names(
+    index: Index, question: str, fused: dict[str, float], allowed: list[str] | None
+) -> dict[str, float]:
+    """Lift the papers that the question names, by id, title or name, above the rest.
+
+    The scores are scaled back into [0, 1].
+    """
+    lift = mentions(question, index.store.named)
+    lift |= {m[1]: _BY_ID for m in ARXIV_ID.finditer(question) if index.store.paper(m[1])}
+    if allowed is not None:
+        kept = set(allowed)
+        lift = {paper: weight for paper, weight in lift.items() if paper in kept}
+    if not lift:
+        return fused
+    lifted = {p: fused.get(p, 0.0) + lift.get(p, 0.0) for p in {**fused, **lift}}
+    most = max(1.0, *lifted.values())
+    return {paper: score / most for paper, score in lifted.items()}
+
+
+def dense_leg(
+    index: Index, question: str, allowed: list[str] | None
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Return {arxiv id: best cosine similarity} and {arxiv id: row of that passage}."""
+    vector = index.encoder.encode_queries([question])[0]
+    ids = None
+    if allowed is not None:
+        ids = [p.id for arxiv_id in allowed for p in index.store.passages_of(arxiv_id)]
+    scores: dict[str, float] = {}
+    rows: dict[str, int] = {}
+    for passage_id, similarity in index.vectors.nearest(vector, _POOL, ids):
+        arxiv_id = passage_id.split("/", 1)[0]
+        if arxiv_id not in scores:
+            scores[arxiv_id] = similarity
+            rows[arxiv_id] = index.rows[passage_id]
+    return scores, rows
+
+
+def lexical_leg(
+    index: Index, question: str, allowed: list[str] | None
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Return {arxiv id: best BM25 score} of the papers with any, and those rows."""
+    scores = index.lexical.scores(question)
+    if allowed is not None:
+        wanted = set(allowed)
+        numbers = [n for n, arxiv_id in enumerate(index.paper_ids) if arxiv_id in wanted]
+        scores = np.where(np.isin(index.owners, numbers), scores, 0.0)
+    found: dict[str, float] = {}
+    rows: dict[str, int] = {}
+    for row in _best_rows(scores, _POOL):
+        arxiv_id = index.paper_ids[index.owners[row]]
+        if arxiv_id not in found:
+            found[arxiv_id] = float(scores[row])
+            rows[arxiv_id] = row
+    return found, rows
+
+
+def fuse(
+    dense: Mapping[str, float], lexical: Mapping[str, float], dense_weight: float
+) -> dict[str, float]:
+    """Return the weighted sum of the two legs' min-max normalised scores, by paper.
+
+    A paper that a leg did not bring has that leg's lowest score. The lexical
+    minimum is 0, no word in common, so that a lone lexical match counts fully.
+    """
+    near, words = _scaled(dense, None), _scaled(lexical, 0.0)
+    return {
+        paper: dense_weight * near.get(paper, 0.0) + (1 - dense_weight) * words.get(paper, 0.0)
+        for paper in {**near, **words}
+    }
+
+
+def _scaled(scores: Mapping[str, float], floor: float | None) -> dict[str, float]:
+    if not scores:
+        return {}
+    low = min(scores.values()) if floor is None else floor
+    span = max(scores.values()) - low
+    return {paper: (s - low) / span if span > 0 else 1.0 for paper, s in scores.items()}
+
+
+def _best_rows(scores: NDArray[np.float32], count: int) -> list[int]:
+    """Return the rows of the `count` highest positive scores, best first."""
+    if len(scores) > count:
+        top = np.argpartition(-scores, count)[:count]
+    else:
+        top = np.arange(len(scores))
+    order = top[np.lexsort((top, -scores[top]))]
+    return [int(row) for row in order if scores[row] > 0]

@@ -1,0 +1,258 @@
+"""What a question asks for, by rules: look-ups, lists, comparisons, counts, facts.
+
+Everything that the digests record exactly (ids, authors, categories, dates,
+announce kinds, digests) is recognised here and answered from the paper store;
+the rest is found by search. What was understood is kept as chips, so that the
+reader sees it and can take it back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+from rag.dates import Days, find_days
+from rag.index import Index
+from rag.layouts.base import ARXIV_ID
+from rag.lexical import tokens
+from rag.names import mentions
+from rag.store import author_key
+from rag.text import language_of
+from rag.types import Announce, Filters, Language
+
+Kind = Literal["fact", "list", "comparison", "count", "field"]
+
+_LIST = re.compile(
+    r"\b(?:papers|works|articles|studies|results|entries|examples|approaches|methods|benchmarks|"
+    r"everything|anything new|overview of)\b|\b(?:list|all (?:the|of)|who (?:is|are|else)|which ones)\b|"
+    r"哪些|哪几[篇个种]|几篇|有哪|都有|列出|列一下|汇总|盘点|梳理|所有|全部|分别有",
+    re.IGNORECASE,
+)
+_SINGLE = re.compile(
+    r"\b(?:which|what|the|that|this|one|a) (?:paper|work|article|study|method|one)\b|哪一?篇|那篇|这篇",
+    re.IGNORECASE,
+)
+_COMPARE = re.compile(
+    r"\b(?:differ\w*|compar\w+|versus|vs\.?|against|contrast|distinguish\w*)\b|"
+    r"区别|差别|不同|不一样|对比|相比|比较|差在|差异|异同|分别",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(
+    r"\bhow many (?:\S+ ){0,3}(?:papers?|entries|articles|preprints)\b|\bnumber of (?:\S+ ){0,2}"
+    r"(?:papers|entries)\b|多少篇|几篇|多少(?:个)?(?:论文|文章|条目)|论文数",
+    re.IGNORECASE,
+)
+_CATEGORY = re.compile(r"(?<![\w.])([a-z]{2,8}(?:-[a-z]{2,4})?\.[A-Za-z]{2}(?:-[a-z]{2})?)(?![\w])")
+_ANNOUNCE = re.compile(
+    r"(?P<rc>replace-cross|replaced cross|cross.?replac\w+|替换交叉|交叉替换)"
+    r"|(?P<cross>cross-?list\w*|\bcrosses\b|announced? (?:as )?(?:plain )?['‘“\"]?cross\b|交叉(?:列表|提交|公告))"
+    r"|(?P<rep>\breplacements?\b|announced? (?:as )?(?:plain )?['‘“\"]?replaced?\b|"
+    r"\bplain ['‘“\"]?replace\b|替换(?:版|稿|公告|类))"
+    r"|(?P<new>newly announced|announced? (?:as )?(?:plain )?['‘“\"]?new\b|new (?:submissions|announcements)|"
+    r"新(?:提交|公告)|announce type:? new)",
+    re.IGNORECASE,
+)
+_AUTHOR = re.compile(
+    r"\b(?:by|written by|authored by|co-?authored by|authors? (?:is|are|named)|from author)\s+"
+    r"(?P<en>(?:[A-Z\u00c0-\u024f][\w.'’-]*\s?){1,4})"
+    r"|(?:作者(?:是|为|叫|有)?|第一作者是)\s*[:：]?\s*(?P<zh>[A-Za-z\u00c0-\u024f.'’-]+(?:\s+[A-Za-z\u00c0-\u024f.'’-]+)*)"
+    r"|(?P<of>[A-Z][\w.'’-]+(?:\s+[A-Z\u00c0-\u024f][\w.'’-]+)+)\s*(?:的|写的|发表的|参与的)\s*(?:论文|文章|那篇|工作|paper)"
+)
+_FIRST_AUTHOR = re.compile(r"\bfirst[- ]author|第一作者|一作", re.IGNORECASE)
+_FIELD = re.compile(
+    r"\bwho (?:wrote|are the authors|is the author|were the authors)|\bauthors?\b.*\?|\baffiliat\w+|"
+    r"\bwhich (?:lab|university|institution)|作者(?:是谁|有哪些|都有谁)|谁写的|哪个(?:机构|学校|团队|实验室)|哪家机构",
+    re.IGNORECASE,
+)
+_HOUSEKEEPING = frozenset(
+    tokens(
+        "list lists entries entry digest digests announced announce kind plain category categories "
+        "arxiv count number total date dated day today yesterday week month last latest appear "
+        "appeared from author authors first written authored title called name named everything all "
+        "anything many much summary summarise summarize explain describe about abstract link url abs pdf "
+        "摘要 类别 分类 作者 第一作者 多少 几篇 列出 全部 所有 今天 昨天 上周 本周 最新 标题 名字 叫什么 "
+        "收录 总共 一共 属于 日期 发布 公告 类型 讲的 讲的是 的是 是什么 是啥 说的 说了 内容 总结 概括 给我 看看"
+    )
+)
+
+
+# A made-up word in one paper's text names it; a shared one, or an acronym, does not.
+_SURE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One thing that was understood: the filter's field and what it became."""
+
+    field: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A question taken apart. `named` are the papers it names, best first.
+
+    `unknown` are arXiv ids and authors that no digest has; `topic` is whether
+    anything beyond the look-up is asked, so that search has work to do.
+    """
+
+    question: str
+    language: Language
+    kind: Kind
+    filters: Filters
+    named: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    chips: tuple[Chip, ...] = ()
+    topic: bool = True
+    first_author: bool = False
+
+
+def understand(question: str, index: Index, filters: Filters | None = None) -> Understood:
+    """Return what `question` asks for, with `filters` given from outside kept."""
+    ids, unknown_ids = _ids(question, index)
+    authors, unknown_authors, author_spans = _authors(question, index)
+    days = _days(question, index)
+    categories, category_spans = _categories(question, index)
+    announce, announce_spans = _announce(question)
+    spans = [*author_spans, *category_spans, *announce_spans]
+    spans += [m.span() for m in ARXIV_ID.finditer(question)]
+    if days:
+        spans.append((days.start, days.end))
+    found = _filters(authors, categories, announce, days)
+    named = ids or tuple(_named(question, index))
+    topic = bool(_content(_without(question, spans)))
+    return Understood(
+        question=question,
+        language=language_of(question),
+        kind=_kind(question, named, bool(found)),
+        filters=_joined(filters or Filters(), found),
+        named=named,
+        unknown=(*unknown_ids, *unknown_authors),
+        chips=tuple(_chips(found)),
+        topic=topic,
+        first_author=bool(_FIRST_AUTHOR.search(question)),
+    )
+
+
+def _kind(question: str, named: tuple[str, ...], filtered: bool) -> Kind:
+    if _COUNT.search(question):
+        return "count"
+    if _COMPARE.search(question) and len(named) > 1:
+        return "comparison"
+    if _FIELD.search(question):
+        return "field"
+    if _LIST.search(question) and not named and not _SINGLE.search(question):
+        return "list"
+    return "list" if filtered and not named and not _SINGLE.search(question) else "fact"
+
+
+def _content(text: str) -> list[str]:
+    return [t for t in tokens(text) if t not in _HOUSEKEEPING and not t.isdigit()]
+
+
+def _without(question: str, spans: Iterable[tuple[int, int]]) -> str:
+    text = question
+    for start, end in spans:
+        text = text[:start] + " " * (end - start) + text[end:]
+    return re.sub(r"https?://\S*", " ", text)
+
+
+def _ids(question: str, index: Index) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    asked = dict.fromkeys(m[1] for m in ARXIV_ID.finditer(question))
+    known = tuple(i for i in asked if index.store.paper(i) is not None)
+    return known, tuple(i for i in asked if i not in known)
+
+
+def _named(question: str, index: Index) -> list[str]:
+    strength = mentions(question, index.store.named)
+    return [arxiv_id for arxiv_id, s in strength.items() if s >= _SURE]
+
+
+def _authors(
+    question: str, index: Index
+) -> tuple[tuple[str, ...], tuple[str, ...], list[tuple[int, int]]]:
+    """Return the authors asked for, those that no digest has, and where they stand."""
+    known = index.author_names
+    match = _AUTHOR.search(question)
+    if match:
+        name = next(g for g in match.groups() if g).strip(" .,'’?")
+        key = author_key(name)
+        if any(f" {key} " in f" {author} " for author in known):
+            return (name,), (), [match.span()]
+        if len(key.split()) > 1:
+            return (), (name,), [match.span()]
+    folded = f" {author_key(question)} "
+    full = tuple(name for name in known if len(name.split()) > 1 and f" {name} " in folded)
+    return full, (), [_span_of(name, question) for name in full]
+
+
+def _span_of(name: str, question: str) -> tuple[int, int]:
+    pattern = r"[\W_]+".join(map(re.escape, name.split()))
+    match = re.search(pattern, question, re.IGNORECASE)
+    return match.span() if match else (0, 0)
+
+
+def _days(question: str, index: Index) -> Days | None:
+    newest = index.newest
+    return find_days(question, newest) if newest else None
+
+
+def _categories(question: str, index: Index) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
+    known = {name.casefold(): name for name in index.store.tally("category")}
+    matches = [m for m in _CATEGORY.finditer(question) if not re.search(r"\d", m[1])]
+    found = {known.get(m[1].casefold(), m[1]): m.span() for m in matches}
+    for lower, name in known.items():
+        if "." not in lower and (
+            m := re.search(rf"(?<!\w){re.escape(lower)}(?!\w)", question.casefold())
+        ):
+            found[name] = m.span()
+    return tuple(found), list(found.values())
+
+
+def _announce(question: str) -> tuple[tuple[Announce, ...], list[tuple[int, int]]]:
+    names = {"rc": "replace-cross", "cross": "cross", "rep": "replace", "new": "new"}
+    kinds, spans = [], []
+    for match in _ANNOUNCE.finditer(question):
+        before = question[max(0, match.start() - 6) : match.start()].casefold()
+        spans.append(match.span())
+        if "not" not in before and "非" not in before and "不" not in before and match.lastgroup:
+            kinds.append(cast(Announce, names[match.lastgroup]))
+    return tuple(dict.fromkeys(kinds)), spans
+
+
+def _filters(
+    authors: tuple[str, ...],
+    categories: tuple[str, ...],
+    announce: tuple[Announce, ...],
+    days: Days | None,
+) -> Filters:
+    return Filters(
+        authors=authors,
+        categories=categories,
+        announce=announce,
+        since=days.since if days else None,
+        until=days.until if days else None,
+    )
+
+
+def _joined(given: Filters, found: Filters) -> Filters:
+    """Return `given` with the fields that it leaves open filled from `found`."""
+    return replace(
+        given,
+        authors=given.authors or found.authors,
+        categories=given.categories or found.categories,
+        announce=given.announce or found.announce,
+        since=given.since or found.since,
+        until=given.until or found.until,
+    )
+
+
+def _chips(found: Filters) -> Iterable[Chip]:
+    for field in ("authors", "categories", "announce"):
+        if values := getattr(found, field):
+            yield Chip(field, ", ".join(values))
+    if found.since and found.until:
+        same = found.since == found.until
+        yield Chip("days", str(found.since) if same else f"{found.since} – {found.until}")
