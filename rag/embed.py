@@ -46,6 +46,17 @@ class Encoder(Protocol):
         """
 
 
+def well_formed(text: str) -> str:
+    """Return `text` with half surrogate pairs, which no tokenizer takes, as question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def unit_rows(rows: Vectors) -> Vectors:
+    """Return `rows` each divided by its length; a row of zeros stays as it is."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, 1e-12), dtype=np.float32)
+
+
 _loaded: dict[tuple[str, int, Path], Encoder] = {}
 _lock = threading.Lock()
 
@@ -63,10 +74,10 @@ def load_encoder(settings: Settings) -> Encoder:
 
 
 def _load(settings: Settings) -> Encoder:
-    from rag.sentence_encoder import SentenceEncoder  # noqa: PLC0415  (pulls in torch)
-
     if settings.encoder == DEFAULT_ENCODER:
-        from rag.base_model import verified_base_model  # noqa: PLC0415
+        from rag.onnx_encoder import open_default  # noqa: PLC0415  (it imports this module)
 
-        return SentenceEncoder.load(str(verified_base_model()), settings.truncate_dim)
+        return open_default(settings.index_dir, settings.truncate_dim)
+    from rag.sentence_encoder import SentenceEncoder  # noqa: PLC0415
+
     return SentenceEncoder.load(settings.encoder, settings.truncate_dim)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,19 +68,25 @@ _KINDS: tuple[tuple[re.Pattern[str], re.Pattern[str], tuple[Part, ...]], ...] = 
         ),
     )
 )
-_WEIGHT_WORDS, _WEIGHT_MEANING, _WEIGHT_KIND, _WEIGHT_PART = 1.0, 1.0, 0.22, 0.08
-_NAMED_SHARE = 0.25
+_WEIGHT_WORDS, _WEIGHT_MEANING, _WEIGHT_KIND, _WEIGHT_PART = 1.0, 1.0, 0.3, 0.08
+_NAMED_SHARE = 0.6
 _REPEAT = 0.72
-_FLOOR = 0.3
+_FLOOR = 0.1
+_AGAIN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a passage; `order` is its place in the paper's reading order."""
+    """A sentence of a passage; `order` is its place in the paper's reading order.
+
+    `bearing` are the question's tokens in it with their shares of the question's
+    information, which sum to at most 1.
+    """
 
     quote: Quote
     order: int
     score: float = 0.0
+    bearing: Mapping[str, float] = field(default_factory=dict)
 
 
 def length(text: str) -> float:
@@ -121,62 +127,80 @@ def rank(
     """
     if not pool:
         return []
-    words = _word_scores(question, pool, title, frequency, total)
+    bearings = _bearing(question, pool, title, frequency, total)
     meaning = np.zeros(len(pool))
     if encode is not None:
         vectors = encode([question, *(s.quote.text for s in pool)])
         meaning = np.clip(vectors[1:] @ vectors[0], 0.0, 1.0)
     kinds = [(sign, parts) for asked, sign, parts in _KINDS if asked.search(question)]
     ranked = []
-    for sentence, word, near in zip(pool, words, meaning, strict=True):
-        score = _WEIGHT_WORDS * word + _WEIGHT_MEANING * float(near)
+    for sentence, bearing, near in zip(pool, bearings, meaning, strict=True):
+        score = _WEIGHT_WORDS * sum(bearing.values()) + _WEIGHT_MEANING * float(near)
         for sign, parts in kinds:
             score += _WEIGHT_KIND * bool(sign.search(sentence.quote.text)) / len(kinds)
             score += _WEIGHT_PART * (sentence.quote.part in parts) / len(kinds)
-        ranked.append(replace(sentence, score=score))
+        ranked.append(replace(sentence, score=score, bearing=bearing))
     return ranked
 
 
 def choose(ranked: Sequence[Sentence], budget: float) -> list[Sentence]:
     """Return the best sentence, then further ones in reading order, within `budget`.
 
-    `budget` counts as `length`. A sentence that repeats a chosen one, or scores
-    below a share of the best, is left out. The best one is always there.
+    `budget` counts as `length`. Each next one is the sentence that says most of
+    what the question asks and the chosen ones don't say yet: the greedy answer
+    to a coverage problem (Lin & Bilmes, 2011, "A Class of Submodular Functions
+    for Document Summarization"). Repetitions are left out. The best one is
+    always there, however long.
     """
-    by_score = sorted(ranked, key=lambda s: (-s.score, s.order))
-    if not by_score:
+    if not ranked:
         return []
-    best, *others = by_score
-    chosen, used = [best], length(best.quote.text)
-    for sentence in others:
-        size = length(sentence.quote.text)
-        if sentence.score < _FLOOR * best.score or used + size > budget:
+    best = max(ranked, key=lambda s: (s.score, -s.order))
+    chosen, used, said = [best], length(best.quote.text), set(best.bearing)
+    left = [s for s in ranked if s is not best]
+    while left:
+        following = max(left, key=lambda s: (_gain(s, said), -s.order))
+        left.remove(following)
+        size = length(following.quote.text)
+        if used + size > budget or any(_repeats(following, kept) for kept in chosen):
             continue
-        if any(_repeats(sentence, kept) for kept in chosen):
-            continue
-        chosen.append(sentence)
+        if _gain(following, said) < _FLOOR * best.score:
+            break
+        chosen.append(following)
         used += size
+        said |= set(following.bearing)
     return [best, *sorted(chosen[1:], key=lambda s: s.order)]
 
 
-def _word_scores(
+def _gain(sentence: Sentence, said: set[str]) -> float:
+    """Return the sentence's score without what was said, half of that still counting."""
+    again = sum(weight for token, weight in sentence.bearing.items() if token in said)
+    return sentence.score - _AGAIN * again
+
+
+def _bearing(
     question: str,
     pool: Sequence[Sentence],
     title: str,
     frequency: DocumentFrequency,
     total: int,
-) -> list[float]:
-    """Return for each sentence the share of the question's information it carries."""
+) -> list[dict[str, float]]:
+    """Return for each sentence which of the question's tokens it has, and their shares.
+
+    A token's share is its idf over the index times its idf over the paper's own
+    sentences: the paper's name is rare in the index and all over the paper.
+    """
+    have = [set(tokens(s.quote.text)) for s in pool]
     naming = set(tokens(title))
-    weight = {
-        token: math.log(1 + total / (1 + frequency(token)))
-        * (_NAMED_SHARE if token in naming else 1)
-        for token in set(tokens(question))
-    }
-    whole = sum(w for t, w in weight.items() if frequency(t)) or 1.0
-    return [
-        sum(weight.get(token, 0.0) for token in set(tokens(s.quote.text))) / whole for s in pool
-    ]
+    weight: dict[str, float] = {}
+    for token in set(tokens(question)):
+        inside = sum(token in words for words in have)
+        if not inside:
+            continue
+        rarity = math.log(1 + total / (1 + frequency(token)))
+        telling = math.log(1 + len(pool) / inside) / math.log(1 + len(pool))
+        weight[token] = rarity * telling * (_NAMED_SHARE if token in naming else 1.0)
+    whole = sum(weight.values()) or 1.0
+    return [{t: weight[t] / whole for t in words & weight.keys()} for words in have]
 
 
 def _repeats(one: Sentence, other: Sentence) -> bool:

@@ -103,7 +103,7 @@ def _hits_of(case: _Case, arxiv_ids: Sequence[str]) -> list[Hit]:
 def _fact(case: _Case, hits: Sequence[Hit], *, sure: bool) -> Draft:
     paper = hits[0].paper
     chosen = _quotes(case, paper, _BUDGET)
-    if sure and not states(case.index, case.understood.question, case.language, paper):
+    if sure and not states(case.index, case.question, paper):
         reason = compose.phrase("no_detail", case.language, title=paper.title, id=paper.arxiv_id)
         said = compose.quoted(chosen[:1], paper.arxiv_id, case.language)
         text = f"{reason} {compose.phrase('does_say', case.language)} {said}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.embed import Progress, Vectors
+from rag.embed import Progress, Vectors, unit_rows, well_formed
 from rag.errors import EncoderError
 from rag.prompts import Prompts, prompts_for
 
@@ -74,17 +74,6 @@ class SentenceEncoder:
         )
         kept = np.asarray(vectors, dtype=np.float32)[:, : self.dimension]
         return unit_rows(kept)
-
-
-def well_formed(text: str) -> str:
-    """Return `text` with half surrogate pairs, which no tokenizer takes, as question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def unit_rows(rows: Vectors) -> Vectors:
-    """Return `rows` each divided by its length; a row of zeros stays as it is."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-12), dtype=np.float32)
 
 
 def _open(name: str) -> SentenceTransformer:

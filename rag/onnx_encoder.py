@@ -1,0 +1,126 @@
+"""The default encoder as it serves: tokenizers and onnxruntime, without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from rag.default_model import HEADS, MAX_TOKENS, default_identity, default_model
+from rag.embed import Progress, Vectors, unit_rows, well_formed
+from rag.onnx_graph import sentence_graph
+
+# Raised whenever the graph or the pooling changes, so that old exports are not used.
+_RECIPE = f"mean,unit,{MAX_TOKENS},int8,1"
+# Passages between two calls of `progress`.
+_STRIDE = 256
+_GRAPH, _TOKENIZER = "model.onnx", "tokenizer.json"
+
+
+class OnnxEncoder:
+    """An exported sentence encoder behind the product's `Encoder` protocol."""
+
+    name = "default"
+
+    def __init__(self, folder: Path, identity: str, truncate_dim: int = 0) -> None:
+        """Open the export in `folder`; `truncate_dim` 0 keeps all dimensions."""
+        import onnxruntime  # noqa: PLC0415
+        from tokenizers import Tokenizer  # noqa: PLC0415
+
+        options = onnxruntime.SessionOptions()
+        # Texts are spread over the threads, which beats threads that share a text.
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            str(folder / _GRAPH), options, providers=["CPUExecutionProvider"]
+        )
+        self._pool = ThreadPoolExecutor(_cores(), thread_name_prefix="encode")
+        self._tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        full = int(self._session.get_outputs()[0].shape[1])
+        self.dimension = min(truncate_dim, full) if truncate_dim else full
+        self.fingerprint = _hash(f"{identity},{self.dimension}")
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Return one L2-normalised row per query: (len(texts), dimension)."""
+        return self.encode_passages(texts)
+
+    def encode_passages(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """Return one L2-normalised row per passage: (len(texts), dimension).
+
+        `progress` is called with how many passages are done so far.
+        """
+        rows = np.zeros((len(texts), self.dimension), np.float32)
+        for start in range(0, len(texts), _STRIDE):
+            part = texts[start : start + _STRIDE]
+            rows[start : start + len(part)] = list(self._pool.map(self._vector, part))
+            if progress:
+                progress(start + len(part))
+        return unit_rows(rows)
+
+    def _vector(self, text: str) -> Vectors:
+        ids = np.array([self._tokenizer.encode(well_formed(text)).ids], np.int64)
+        vectors: list[Vectors] = self._session.run(None, {"input_ids": ids})
+        return vectors[0][0, : self.dimension]
+
+
+def open_default(index_dir: Path, truncate_dim: int = 0) -> OnnxEncoder:
+    """Return the default encoder, exported into `index_dir` the first time it is asked for.
+
+    Where `index_dir` can't be written the export serves this process alone.
+    Raises `EncoderError` when the base model or the trained weights are missing
+    or damaged.
+    """
+    identity = f"{default_identity()},{_RECIPE}"
+    folder = index_dir / "encoders" / _hash(identity)
+    if folder.is_dir():
+        try:
+            return OnnxEncoder(folder, identity, truncate_dim)
+        except Exception:  # onnxruntime and tokenizers raise their own kinds
+            shutil.rmtree(folder, ignore_errors=True)
+    try:
+        export_default(folder)
+    except OSError:
+        with tempfile.TemporaryDirectory() as scratch:
+            export_default(Path(scratch) / "encoder")
+            return OnnxEncoder(Path(scratch) / "encoder", identity, truncate_dim)
+    return OnnxEncoder(folder, identity, truncate_dim)
+
+
+def export_default(folder: Path) -> None:
+    """Write the default encoder's graph and tokenizer into the new `folder`, at once or not."""
+    model = default_model()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".export-"))
+    try:
+        (scratch / _GRAPH).write_bytes(sentence_graph(model.weights, HEADS, "int8"))
+        (scratch / _TOKENIZER).write_text(model.tokenizer, encoding="utf-8")
+        scratch.chmod(0o755)
+        _put_in_place(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _put_in_place(scratch: Path, folder: Path) -> None:
+    try:
+        os.replace(scratch, folder)
+    except OSError:
+        # Another process was first; its export is the same.
+        if not folder.is_dir():
+            raise
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _cores() -> int:
+    """Return how many cores this process may use, where the system says."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
