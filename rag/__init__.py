@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rag.answer import answer, stream
-    from rag.errors import DigestRagError
-    from rag.index import build_index
+    from rag.catalog import papers, status
+    from rag.errors import DigestRagError, SettingError
+    from rag.index import build_index, ensure_index
     from rag.search import search
     from rag.settings import Settings
     from rag.types import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         Passage,
         Quote,
         Retrieved,
+        Status,
         Token,
         Turn,
     )
@@ -39,8 +41,12 @@ _HOME = {
     "answer": "answer",
     "stream": "answer",
     "search": "search",
+    "papers": "catalog",
+    "status": "catalog",
     "build_index": "index",
+    "ensure_index": "index",
     "DigestRagError": "errors",
+    "SettingError": "errors",
     "Settings": "settings",
     **dict.fromkeys(
         (
@@ -55,6 +61,7 @@ _HOME = {
             "Passage",
             "Quote",
             "Retrieved",
+            "Status",
             "Token",
             "Turn",
         ),
@@ -75,12 +82,17 @@ __all__ = [
     "Passage",
     "Quote",
     "Retrieved",
+    "SettingError",
     "Settings",
+    "Status",
     "Token",
     "Turn",
     "answer",
     "build_index",
+    "ensure_index",
+    "papers",
     "search",
+    "status",
     "stream",
 ]
 
