@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from rag.search import search
     from rag.settings import Settings
     from rag.types import (
+        Announce,
         Answer,
+        Appearance,
         Citation,
         Done,
         Event,
@@ -50,7 +52,9 @@ _HOME = {
     "Settings": "settings",
     **dict.fromkeys(
         (
+            "Announce",
             "Answer",
+            "Appearance",
             "Citation",
             "Done",
             "Event",
@@ -70,7 +74,9 @@ _HOME = {
 }
 
 __all__ = [
+    "Announce",
     "Answer",
+    "Appearance",
     "Citation",
     "DigestRagError",
     "Done",
