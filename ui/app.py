@@ -37,6 +37,12 @@ _DOWNLOAD = """(content) => {
     anchor.click();
     setTimeout(() => URL.revokeObjectURL(address), 10000);
 }"""
+# The chat names each message by its raw content, which a screen reader would read out.
+_QUIET = """() => {
+    const mend = () => document.querySelectorAll('#chat [aria-label*="<div"]').forEach(
+        (e) => e.setAttribute("aria-label", e.getAttribute("data-testid")));
+    new MutationObserver(mend).observe(document.body, {subtree: true, childList: true});
+}"""
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -73,6 +79,7 @@ def launch(settings: rag.Settings, ready: Callable[[str], None] | None = None) -
             theme=_theme(),
             css_paths=_CSS,
             head=_HEAD,
+            js=_QUIET,
             ssr_mode=False,
             mcp_server=False,
             max_file_size=1,
@@ -96,11 +103,17 @@ def _warm_up(settings: rag.Settings) -> None:
 
 def _theme() -> gr.themes.Base:
     fonts = ["system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
-    return gr.themes.Soft(
+    theme = gr.themes.Soft(
         primary_hue="teal",
         neutral_hue="slate",
         font=fonts,
         font_mono=["ui-monospace", "Consolas", "monospace"],
+    )
+    return theme.set(
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+        body_text_color_subdued="*neutral_500",
+        button_secondary_background_fill_dark="*neutral_800",
     )
 
 
@@ -158,7 +171,8 @@ def _converse(page: Page, settings: rag.Settings) -> None:
     chosen = page.chat.example_select(respond_to_example, given, shown, **limits)
     running: list[dict[str, Any]] = [asked, chosen]
     page.box.stop(stop, given[:2], shown, cancels=running, queue=False, **_PRIVATE)
-    page.clear.click(start_again, page.language, shown, cancels=running, queue=False, **_PRIVATE)
+    emptied = [page.clear.click, page.chat.clear]
+    gr.on(emptied, start_again, page.language, shown, cancels=running, queue=False, **_PRIVATE)
 
 
 def _save(page: Page, settings: rag.Settings) -> None:
@@ -191,7 +205,7 @@ def _maintain(page: Page, settings: rag.Settings) -> None:
 
     def refresh(language: Language) -> dict[Any, Any]:
         updates = dressed(page, settings, language)
-        wanted = (page.state, *(page.fields[name] for name in FIELDS))
+        wanted = (page.index, page.state, *(page.fields[name] for name in FIELDS))
         return {component: updates[component] for component in wanted}
 
     gr.on(
@@ -201,7 +215,7 @@ def _maintain(page: Page, settings: rag.Settings) -> None:
     built = page.rebuild.click(
         build_anew, page.language, page.progress, concurrency_limit=1, **_PRIVATE
     )
-    built.then(refresh, page.language, [page.state, *page.form], **_PRIVATE)
+    built.then(refresh, page.language, [page.index, page.state, *page.form], **_PRIVATE)
 
 
 def _panel(conversation: Conversation, settings: rag.Settings, language: Language) -> str:

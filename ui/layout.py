@@ -10,7 +10,7 @@ import gradio as gr
 import rag
 from ui.render import escape
 from ui.session import FIELDS
-from ui.state import choices, example_questions, state_html
+from ui.state import choices, example_questions, state_html, state_line
 from ui.texts import Language, text
 
 Field = gr.Dropdown | gr.Textbox
@@ -136,7 +136,7 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
         page.filters: gr.update(label=say("filters")),
         page.reset: gr.update(value=say("filters_reset")),
         page.sources_title: f"<h2>{escape(say('sources'))}</h2>",
-        page.index: gr.update(label=say("index")),
+        page.index: gr.update(label=state_line(status, language)),
         page.state: state_html(status, language),
         page.rebuild: gr.update(value=say("rebuild")),
     }

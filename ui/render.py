@@ -2,7 +2,7 @@
 
 A chat message is one `<div>` without a line break, which Markdown takes for an
 HTML block and leaves alone. What Markdown an answer may use is decided here:
-lists, tables, bold, headings, code. Links go to arXiv only, images nowhere.
+lists, tables, bold, headings, code blocks. Links go to arXiv only, images nowhere.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from html import escape as _escape_html
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
@@ -22,12 +23,14 @@ from ui.texts import Language, text
 
 _ID = r"\d{4}\.\d{4,5}"
 _MARKER = re.compile(rf"\[({_ID})\]")
+_FORMULA = re.compile(r"\$(?![\s\d.,]+\s)[^\s$](?:[^$\n]{0,200}[^\s$])?\$(?!\d)")
 _IS_ID = re.compile(rf"{_ID}\Z")
-# Braces, `$` and back-ticks mean something to templates, formulas and Markdown.
-_RISKY = re.compile(r"[${}`\\]")
+# These mean something to templates, formulas or Markdown; an empty line ends an HTML block.
+_RISKY = re.compile(r"[${}`\\\n]")
 # Left alone, these reorder, hide or overlay the text around them.
 _INVISIBLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 
 
@@ -37,12 +40,13 @@ def escape(raw: str) -> str:
     return _RISKY.sub(lambda m: f"&#{ord(m[0])};", escaped)
 
 
-def link(arxiv_id: str, label: str, css: str = "", hint: str = "") -> str:
+def link(arxiv_id: str, label: str, css: str = "title", hint: str = "") -> str:
     """Return a link to a paper on arXiv; plain escaped text when the id is none."""
     if not _IS_ID.match(arxiv_id):
         return escape(label)
+    shown = f' title="{escape(hint)}"' if hint else ""
     return (
-        f'<a class="{css}" href="https://arxiv.org/abs/{arxiv_id}" title="{escape(hint)}" '
+        f'<a class="{css}" href="https://arxiv.org/abs/{arxiv_id}"{shown} '
         f'target="_blank" rel="noopener noreferrer">{escape(label)}</a>'
     )
 
@@ -90,10 +94,22 @@ def answer_body(markdown: str, titles: dict[str, str]) -> str:
 @cache
 def _parser() -> MarkdownIt:
     # "zero" knows nothing, above all no HTML, link or image; the rest is chosen.
+    # Escapes and code spans are not: abstracts say \alpha and ``this''.
     parser = MarkdownIt("zero", renderer_cls=_Renderer)
-    return parser.enable(
-        ["table", "list", "heading", "fence", "backticks", "emphasis", "escape", "hr"]
-    )
+    parser.enable(["table", "list", "heading", "fence", "emphasis", "hr", "newline"])
+    parser.inline.ruler.before("emphasis", "math", _math)
+    return parser
+
+
+def _math(state: StateInline, silent: bool) -> bool:
+    """Keep a formula, `$x^*_i$`, from being read as Markdown."""
+    found = _FORMULA.match(state.src, state.pos)
+    if not found:
+        return False
+    if not silent:
+        state.push("math_inline", "", 0).content = found[0]
+    state.pos = found.end()
+    return True
 
 
 class _Renderer(RendererHTML):
@@ -111,12 +127,12 @@ class _Renderer(RendererHTML):
                 pieces[n] = escape(f"[{piece}]")
         return "".join(pieces)
 
-    def code_inline(
+    def math_inline(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
     ) -> str:
-        """Return a code span, escaped."""
+        """Return a formula as it was written, escaped."""
         del options, env
-        return f"<code>{escape(tokens[idx].content)}</code>"
+        return f'<span class="math">{escape(tokens[idx].content)}</span>'
 
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Return a code block, escaped, without its language."""
@@ -132,7 +148,7 @@ class _Renderer(RendererHTML):
 
 
 def _inline_breaks(escaped: str) -> str:
-    return re.sub(r"[ \t]*\n\s*", "<br>", escaped)
+    return re.sub(r"[ \t]*&#10;(?:\s|&#10;)*", "<br>", escaped)
 
 
 def _source_count(answer: rag.Answer, language: Language) -> str:

@@ -13,7 +13,8 @@ from ui.texts import Language, text
 
 Choices = list[tuple[str, str]]
 
-_NAMED = re.compile(r"([A-Z][\w.+-]{2,24}(?: [\w.+-]{1,16})?): ")
+# A coined name: "UDora", "VTool-R1", "ARMOR", but not "Position" or "A survey".
+_NAMED = re.compile(r"((?=\S+[A-Z0-9])[A-Z][\w.+-]{2,24}): ")
 _STAGES = {"reading", "embedding", "writing", "verifying"}
 _GENERIC = {
     "en": "Which papers here are about large language model agents?",
@@ -31,6 +32,14 @@ def state_html(status: rag.Status, language: Language) -> str:
     problem = f'<p class="note">{escape(status.problem)}</p>' if status.problem else ""
     label = escape(text(language, badge))
     return f'<p><span class="badge {badge}">{label}</span></p>{problem}<dl>{rows}</dl>'
+
+
+def state_line(status: rag.Status, language: Language) -> str:
+    """Return the state in a few words, for a heading."""
+    if not status.usable:
+        return f"{text(language, 'index')} · {text(language, 'missing')}"
+    state = text(language, "outdated" if status.problem else "current")
+    return f"{text(language, 'index')} · {text(language, 'n_papers', n=status.papers)} · {state}"
 
 
 def _facts(status: rag.Status, language: Language) -> Iterator[tuple[str, str]]:
