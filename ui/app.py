@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -61,7 +62,7 @@ def build(settings: rag.Settings) -> gr.Blocks:
 def launch(settings: rag.Settings, ready: Callable[[str], None] | None = None) -> None:
     """Serve the chat on `settings.host` and `.port` until Ctrl-C.
 
-    `ready` is called with the address once it answers. Raises `SettingError`
+    `ready` is called with the address once it answers (default: print it). Raises `SettingError`
     when the port can't be used. The index should be there (`rag.ensure_index`),
     but a reader can also build it from the page.
     """
@@ -90,9 +91,12 @@ def launch(settings: rag.Settings, ready: Callable[[str], None] | None = None) -
             "Stop what uses it, or choose another with RAG_PORT.",
         ) from error
     threading.Thread(target=_warm_up, args=(settings,), daemon=True).start()
-    if ready:
-        ready(address)
+    (ready or _say)(address)
     app.block_thread()
+
+
+def _say(address: str) -> None:
+    print(f"The chat is on {address} (Ctrl-C ends it).", file=sys.stderr, flush=True)
 
 
 def _warm_up(settings: rag.Settings) -> None:
