@@ -49,7 +49,7 @@ def index(
     as_json: Json = False,
 ) -> None:
     """Rebuild or update the index, and account for every file and entry."""
-    from rag.index import build_index
+    from rag.build import build_index
 
     settings = Settings.from_env()
     try:
@@ -269,7 +269,7 @@ def _day(text: str | None) -> date | None:
 
 
 def _ensure(settings: Settings) -> None:
-    from rag.index import ensure_index
+    from rag.build import ensure_index
 
     with _Progress() as progress:
         ledger = ensure_index(settings, progress)
