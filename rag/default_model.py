@@ -44,7 +44,7 @@ def default_model(trained: Path = TRAINED) -> BertModel:
 
     Raises `EncoderError` when the base model is absent or changed.
     """
-    from safetensors.numpy import load_file  # noqa: PLC0415
+    from safetensors.numpy import load_file
 
     folder = verified_base_model()
     base = load_file(folder / "model.safetensors")
@@ -63,7 +63,7 @@ def apply_trained(base: BertModel, trained: Path) -> BertModel:
 
     Raises `EncoderError` when the file is absent or damaged.
     """
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+    from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(trained, framework="numpy") as file:
@@ -91,9 +91,9 @@ def save_trained(path: Path, words: list[str], rows: Array, changes: dict[str, A
     weights, by name. All are kept as int8 with a scale for each row, which costs
     less than one part in 250 of a row's largest entry.
     """
-    from safetensors.numpy import save_file  # noqa: PLC0415
+    from safetensors.numpy import save_file
 
-    from rag.onnx_graph import quantised_rows  # noqa: PLC0415
+    from rag.onnx_graph import quantised_rows
 
     tensors: dict[str, NDArray[np.generic]] = {}
     for name, value in {"rows": rows, **changes}.items():

@@ -1,4 +1,4 @@
-"""Is what was found enough to answer? Which of the hits belong in a list?"""
+"""Judge what was found: is it enough to answer, and which hits belong in a list."""
 
 from __future__ import annotations
 

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from rag.lexical import tokens
 from rag.text import sentences
-from rag.types import Language, Part, Passage, Quote
+from rag.types import Language, Passage, Quote
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
-DocumentFrequency = Callable[[str], int]
+Rarity = Callable[[str], float]
 
 # What a question asks for, by its words, and what a sentence that gives it looks
 # like, by its own: (wanted in English or Chinese, sign in a sentence, parts).
-_KINDS: tuple[tuple[re.Pattern[str], re.Pattern[str], tuple[Part, ...]], ...] = tuple(
-    (re.compile(asked, re.IGNORECASE), re.compile(sign, re.IGNORECASE), parts)
+_Kind = tuple[re.Pattern[str], re.Pattern[str], frozenset[str]]
+_KINDS: tuple[_Kind, ...] = tuple(
+    (re.compile(asked, re.IGNORECASE), re.compile(sign, re.IGNORECASE), frozenset(parts))
     for asked, sign, parts in (
         (
             r"\bhow (?:many|much|far|large|big|long|often|well|fast)\b|percent|\brate\b|accurac|"
@@ -44,18 +45,22 @@ _KINDS: tuple[tuple[re.Pattern[str], re.Pattern[str], tuple[Part, ...]], ...] = 
         ),
         (
             r"\bwhy\b|reasons?\b|\bmotivat|\bproblem|\bgap\b|为什么|为何|原因|动机|问题|痛点",
-            r"because|since|due to|however|lack|limit|challeng|suffer|由于|因为|因此|然而|缺乏|挑战|不足",
+            r"because|since|due to|however|lack|limit|challeng|suffer|由于|因为|因此|然而|缺乏|"
+            r"挑战|不足",
             ("motivation", "abstract"),
         ),
         (
-            r"limitation|drawback|weak|fail|shortcoming|struggl|bottleneck|局限|不足|缺点|短板|瓶颈|失败",
+            r"limitation|drawback|weak|fail|shortcoming|struggl|bottleneck|局限|不足|缺点|短板|"
+            r"瓶颈|失败",
             r"limit|however|fail|struggl|only|bottleneck|remain|局限|不足|但|仍|困难|瓶颈|失败",
             ("conclusion", "result", "motivation"),
         ),
         (
-            r"\bhow (?:do|does|is|are|did|can)\b|\bmethod|\bapproach|techni|\bcomponents?\b|\bstages?\b|"
+            r"\bhow (?:do|does|is|are|did|can)\b|\bmethod|\bapproach|techni|\bcomponents?\b|"
+            r"\bstages?\b|"
             r"\bsteps?\b|\bidea\b|怎么|如何|方法|思路|机制|步骤|阶段|组成|原理|做法",
-            r"\bwe (?:propose|introduce|present|develop|design|use|train)|by \w+ing|\bvia\b|through|"
+            r"\bwe (?:propose|introduce|present|develop|design|use|train)|by \w+ing|\bvia\b|"
+            r"through|"
             r"consist|framework|提出|设计|引入|采用|通过|利用|框架|包括",
             ("method", "tldr"),
         ),
@@ -115,19 +120,18 @@ def rank(
     pool: Sequence[Sentence],
     *,
     title: str,
-    frequency: DocumentFrequency,
-    total: int,
+    rarity: Rarity,
     encode: Encode | None,
 ) -> list[Sentence]:
     """Return the sentences with their scores, in the order given.
 
-    `frequency` is in how many of `total` passages a token stands. The question's
-    words that only name the paper (those of its title) weigh little, since every
-    sentence is about it. `encode` gives unit vectors; None leaves meaning out.
+    `rarity` is a token's idf over the index. The question's words that only name
+    the paper (those of its title) weigh less, since every sentence is about it.
+    `encode` gives unit vectors; None leaves meaning out.
     """
     if not pool:
         return []
-    bearings = _bearing(question, pool, title, frequency, total)
+    bearings = _bearing(question, pool, title, rarity)
     meaning = np.zeros(len(pool))
     if encode is not None:
         vectors = encode([question, *(s.quote.text for s in pool)])
@@ -181,8 +185,7 @@ def _bearing(
     question: str,
     pool: Sequence[Sentence],
     title: str,
-    frequency: DocumentFrequency,
-    total: int,
+    rarity: Rarity,
 ) -> list[dict[str, float]]:
     """Return for each sentence which of the question's tokens it has, and their shares.
 
@@ -196,9 +199,8 @@ def _bearing(
         inside = sum(token in words for words in have)
         if not inside:
             continue
-        rarity = math.log(1 + total / (1 + frequency(token)))
         telling = math.log(1 + len(pool) / inside) / math.log(1 + len(pool))
-        weight[token] = rarity * telling * (_NAMED_SHARE if token in naming else 1.0)
+        weight[token] = rarity(token) * telling * (_NAMED_SHARE if token in naming else 1.0)
     whole = sum(weight.values()) or 1.0
     return [{t: weight[t] / whole for t in words & weight.keys()} for words in have]
 

@@ -8,6 +8,7 @@ index_store/
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Sequence
@@ -67,6 +68,11 @@ class Index:
     def author_names(self) -> dict[str, list[str]]:
         """{author's comparison key: arXiv ids}."""
         return self.store.author_names()
+
+    def rarity(self, token: str) -> float:
+        """Return a token's inverse document frequency over the passages, > 0."""
+        seen = self.lexical.document_frequency(token)
+        return math.log(1 + self.store.passage_count / (1 + seen))
 
     def understands(self, language: Language) -> bool:
         """Return whether the encoder knows the language."""

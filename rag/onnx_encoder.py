@@ -30,8 +30,8 @@ class OnnxEncoder:
 
     def __init__(self, folder: Path, identity: str, truncate_dim: int = 0) -> None:
         """Open the export in `folder`; `truncate_dim` 0 keeps all dimensions."""
-        import onnxruntime  # noqa: PLC0415
-        from tokenizers import Tokenizer  # noqa: PLC0415
+        import onnxruntime
+        from tokenizers import Tokenizer
 
         options = onnxruntime.SessionOptions()
         # Texts are spread over the threads, which beats threads that share a text.

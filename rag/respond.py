@@ -199,8 +199,7 @@ def _quotes(case: _Case, paper: Paper, budget: float, asked: str | None = None) 
         asked or case.understood.question,
         pool,
         title=paper.title,
-        frequency=case.index.lexical.document_frequency,
-        total=case.index.store.passage_count,
+        rarity=case.index.rarity,
         encode=case.index.encode if case.index.understands(case.language) else None,
     )
     return [sentence.quote for sentence in extract.choose(ranked, budget)]
