@@ -2,128 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from chat_browser import MARKS, Reader, chromium, serving
+from playwright.sync_api import Browser, expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ROOT = Path(__file__).resolve().parent.parent
-# As root there is no sandbox; the rest keeps Chromium from calling its maker.
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-    "--disable-background-networking --disable-component-update"
-).split()
-SERVE = """
-import rag, ui
-settings = rag.Settings.from_env()
-rag.ensure_index(settings)
-ui.launch(settings, lambda address: print(address, flush=True))
-"""
-START = 600
 ENGLISH = "Which paper defends agents against prompt injection with polymorphic prompts?"
 CHINESE = "哪篇论文用多态提示词防御提示注入？"
-LOCAL = {"127.0.0.1", "localhost"}
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve the chat on a free port, with an index of its own."""
-    folder = tmp_path_factory.mktemp("chat")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {"RAG_INDEX": folder / "index", "RAG_DIGESTS": ROOT / "seeds", "RAG_PORT": port}
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAG_")}
-    environment |= {name: str(value) for name, value in settings.items()}
-    log = folder / "log"
-    with log.open("w", encoding="utf-8") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-c", SERVE],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            yield wait_for(server, log)
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
-def wait_for(server: subprocess.Popen[bytes], log: Path) -> str:
-    for _ in range(START):
-        said = log.read_text(encoding="utf-8")
-        if found := re.search(r"^http://\S+$", said, re.MULTILINE):
-            return found[0]
-        assert server.poll() is None, said
-        time.sleep(1)
-    raise AssertionError(log.read_text(encoding="utf-8"))
+    with serving(["-m", "rag.cli", "ui"], tmp_path_factory.mktemp("chat")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-class Reader:
-    """A page with what it requested, and the dialogs that scripts opened in it."""
-
-    def __init__(self, browser: Browser, address: str, **options: object) -> None:
-        wanted = {"locale": "en-US", "viewport": {"width": 1280, "height": 860}, **options}
-        self.context = browser.new_context(**wanted)  # type: ignore[arg-type]
-        self.page: Page = self.context.new_page()
-        self.requested: list[str] = []
-        self.dialogs: list[str] = []
-        self.page.on("request", lambda request: self.requested.append(request.url))
-        self.page.on("dialog", self._refuse)
-        self.page.goto(address)
-        expect(self.page.locator("#index")).to_contain_text("166", timeout=60_000)
-
-    def _refuse(self, dialog: object) -> None:
-        self.dialogs.append(str(dialog))
-        dialog.dismiss()  # type: ignore[attr-defined]
-
-    def ask(self, question: str) -> Locator:
-        """Ask, wait for the whole answer, and return it."""
-        done = self.page.locator("#chat .facts, #chat .trouble")
-        count = done.count()
-        self.page.fill("#box textarea", question)
-        self.page.press("#box textarea", "Enter")
-        expect(done).to_have_count(count + 1, timeout=120_000)
-        expect(self.page.get_by_test_id("submit-button")).to_be_visible()
-        return self.page.locator("#chat .answer").last
-
-    @property
-    def cards(self) -> Locator:
-        return self.page.locator("#sources .card")
-
-    def strangers(self) -> list[str]:
-        """Return the requests that went to another host."""
-        parts = [(url, urlsplit(url)) for url in self.requested]
-        return [
-            u for u, p in parts if p.scheme in {"http", "https", "ws"} and p.hostname not in LOCAL
-        ]
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture
@@ -167,6 +69,14 @@ def test_a_chinese_reader_gets_chinese(browser: Browser, address: str) -> None:
     assert width <= phone["width"], "nothing sticks out on a phone"
     assert reader.strangers() == []
     reader.context.close()
+
+
+def test_earlier_sources_come_back_on_a_click(reader: Reader) -> None:
+    reader.ask(ENGLISH)
+    reader.ask("What is UDora?")
+    assert reader.cards.first.get_attribute("data-arxiv") == "2503.01908"
+    reader.page.locator("#chat .answer").first.click(position={"x": 5, "y": 5})
+    expect(reader.cards.first).to_have_attribute("data-arxiv", "2506.05739")
 
 
 def test_the_language_can_be_changed(reader: Reader) -> None:

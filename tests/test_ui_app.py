@@ -144,6 +144,14 @@ def test_stopping_keeps_what_was_written() -> None:
     assert session.stopped((), "en") == ()
 
 
+def test_what_was_never_finished_is_marked_by_the_next_question(
+    asked: list[dict[str, Any]],
+) -> None:
+    last = ask((Exchange("q", partial="Half a sen"),))[-1]
+    assert last[0].trouble == "Stopped."
+    assert last[1].answer == ANSWER
+
+
 def test_closing_a_stream_closes_the_answering(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = []
 

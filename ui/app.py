@@ -167,16 +167,23 @@ def _converse(page: Page, settings: rag.Settings) -> None:
         ready = gr.update(submit_btn=True, stop_btn=False)
         return ready, conversation, session.messages(conversation, language), gr.skip()
 
+    def show_sources(chosen: gr.SelectData, conversation: Conversation, language: Language) -> str:
+        # Each exchange is two messages: the question and its answer.
+        return _panel(conversation[: int(chosen.index) // 2 + 1], settings, language)
+
     def start_again(language: Language) -> tuple[Any, ...]:
         return gr.update(submit_btn=True, stop_btn=False), (), [], _panel((), settings, language)
 
     limits = {"concurrency_limit": _READERS, "concurrency_id": "ask", **_PRIVATE}
     asked = page.box.submit(respond, [page.box, *given], shown, **limits)
     chosen = page.chat.example_select(respond_to_example, given, shown, **limits)
+    page.chat.select(show_sources, given[:2], page.sources, queue=False, **_PRIVATE)
     running: list[dict[str, Any]] = [asked, chosen]
-    page.box.stop(stop, given[:2], shown, cancels=running, queue=False, **_PRIVATE)
-    emptied = [page.clear.click, page.chat.clear]
-    gr.on(emptied, start_again, page.language, shown, cancels=running, queue=False, **_PRIVATE)
+    # Cancelled first, so that hardly a late token overwrites what is then said.
+    stops = page.box.stop(None, cancels=running, **_PRIVATE)
+    stops.then(stop, given[:2], shown, queue=False, **_PRIVATE)
+    clears = page.clear.click(None, cancels=running, **_PRIVATE)
+    clears.then(start_again, page.language, shown, queue=False, **_PRIVATE)
 
 
 def _save(page: Page, settings: rag.Settings) -> None:

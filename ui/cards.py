@@ -118,7 +118,8 @@ def _quotes(quotes: Sequence[rag.Quote], paper: rag.Paper | None, language: Lang
 
 
 def _passage(quotes: Sequence[rag.Quote], paper: rag.Paper | None, language: Language) -> str:
-    marked = " ".join(f"<mark>{escape(quote.text)}</mark>" for quote in quotes)
+    space = "" if quotes[0].language == "zh" else " "
+    marked = space.join(f"<mark>{escape(quote.text)}</mark>" for quote in quotes)
     whole = _whole(quotes[0], paper) if paper else ""
     folded = ""
     if whole and whole != quotes[0].text:

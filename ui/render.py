@@ -74,7 +74,7 @@ def answer_html(answer: rag.Answer, language: Language, seconds: float | None = 
     notes = "".join(f'<p class="note">{_inline_breaks(escape(n))}</p>' for n in answer.notes)
     facts = [_source_count(answer, language)]
     if seconds is not None:
-        facts.append(text(language, "seconds", s=f"{seconds:.1f}"))
+        facts.append(text(language, "seconds", s=f"{max(seconds, 0.1):.1f}"))
     return (
         f'<div class="{css}">{answer_body(answer.text, titles)}{notes}'
         f'<p class="facts">{escape(" · ".join(facts))}</p></div>'

@@ -64,6 +64,7 @@ def ask(
     An error of the product becomes a sentence in the conversation.
     """
     started = time.monotonic()
+    conversation = stopped(conversation, language)
     exchange = Exchange(question)
     yield (*conversation, exchange)
     try:
