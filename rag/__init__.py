@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rag.build import build_index, ensure_index
     from rag.catalog import papers, status
     from rag.errors import DigestRagError, SettingError
+    from rag.llamaindex import as_query_engine, as_retriever
     from rag.search import search
     from rag.settings import Settings
     from rag.types import (
@@ -43,6 +44,8 @@ _HOME = {
     "answer": "answer",
     "stream": "answer",
     "search": "search",
+    "as_query_engine": "llamaindex",
+    "as_retriever": "llamaindex",
     "papers": "catalog",
     "status": "catalog",
     "build_index": "build",
@@ -94,6 +97,8 @@ __all__ = [
     "Token",
     "Turn",
     "answer",
+    "as_query_engine",
+    "as_retriever",
     "build_index",
     "ensure_index",
     "papers",
