@@ -44,18 +44,24 @@ def default_model(trained: Path = TRAINED) -> BertModel:
 
     Raises `EncoderError` when the base model is absent or changed.
     """
-    from safetensors.numpy import load_file  # noqa: PLC0415
+    base = base_model()
+    return apply_trained(base, trained) if trained.exists() else base
+
+
+def base_model() -> BertModel:
+    """Return the pinned base model, checked. Raises `EncoderError` when it is absent or changed."""
+    from safetensors.numpy import load_file
 
     folder = verified_base_model()
-    base = load_file(folder / "model.safetensors")
-    tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
     weights = {
         name: value.astype(np.float32)
-        for name, value in base.items()
+        for name, value in load_file(folder / "model.safetensors").items()
         if value.dtype.kind == "f" and not name.startswith("pooler.")
     }
-    model = BertModel(weights, tokenizer)
-    return apply_trained(model, trained) if trained.exists() else model
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    # As packaged it fills every text up to a fixed length.
+    tokenizer["truncation"] = tokenizer["padding"] = None
+    return BertModel(weights, json.dumps(tokenizer, ensure_ascii=False))
 
 
 def apply_trained(base: BertModel, trained: Path) -> BertModel:
@@ -63,7 +69,7 @@ def apply_trained(base: BertModel, trained: Path) -> BertModel:
 
     Raises `EncoderError` when the file is absent or damaged.
     """
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+    from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(trained, framework="numpy") as file:
@@ -91,9 +97,9 @@ def save_trained(path: Path, words: list[str], rows: Array, changes: dict[str, A
     weights, by name. All are kept as int8 with a scale for each row, which costs
     less than one part in 250 of a row's largest entry.
     """
-    from safetensors.numpy import save_file  # noqa: PLC0415
+    from safetensors.numpy import save_file
 
-    from rag.onnx_graph import quantised_rows  # noqa: PLC0415
+    from rag.onnx_graph import quantised_rows
 
     tensors: dict[str, NDArray[np.generic]] = {}
     for name, value in {"rows": rows, **changes}.items():

@@ -75,9 +75,9 @@ def load_encoder(settings: Settings) -> Encoder:
 
 def _load(settings: Settings) -> Encoder:
     if settings.encoder == DEFAULT_ENCODER:
-        from rag.onnx_encoder import open_default  # noqa: PLC0415  (it imports this module)
+        from rag.onnx_encoder import open_default
 
         return open_default(settings.index_dir, settings.truncate_dim)
-    from rag.sentence_encoder import SentenceEncoder  # noqa: PLC0415
+    from rag.sentence_encoder import SentenceEncoder
 
     return SentenceEncoder.load(settings.encoder, settings.truncate_dim)

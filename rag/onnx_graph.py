@@ -30,13 +30,13 @@ class _Graph:
         self.constants: list[TensorProto] = []
 
     def constant(self, name: str, value: Array) -> str:
-        from onnx import numpy_helper  # noqa: PLC0415
+        from onnx import numpy_helper
 
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
     def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:  # noqa: ANN401
-        from onnx import helper  # noqa: PLC0415
+        from onnx import helper
 
         self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
@@ -105,7 +105,7 @@ def sentence_graph(weights: Weights, heads: int, precision: Precision) -> bytes:
     size), the mean over the tokens divided by its length. One text at a time:
     then nothing is padded, and no text's rounding depends on its neighbours.
     """
-    from onnx import TensorProto, helper  # noqa: PLC0415
+    from onnx import TensorProto, helper
 
     graph = _Graph(precision)
     hidden = _embeddings(graph, weights)
@@ -130,7 +130,7 @@ def _layers(weights: Weights) -> int:
 
 
 def _embeddings(graph: _Graph, weights: Weights) -> str:
-    from onnx import TensorProto  # noqa: PLC0415
+    from onnx import TensorProto
 
     words = weights["embeddings.word_embeddings.weight"]
     if graph.precision == "int8":
@@ -181,7 +181,7 @@ def _layer(graph: _Graph, weights: Weights, layer: int, x: str, heads: int) -> s
 
 
 def _split(graph: _Graph, joint: str, parts: list[str]) -> None:
-    from onnx import helper  # noqa: PLC0415
+    from onnx import helper
 
     graph.nodes.append(helper.make_node("Split", [joint], parts, axis=-1, num_outputs=len(parts)))
 

@@ -77,8 +77,8 @@ class SentenceEncoder:
 
 
 def _open(name: str) -> SentenceTransformer:
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
-    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
     if _looks_like_path(name) and not Path(name).is_dir():
@@ -120,7 +120,7 @@ def _effective_prompts(name: str, model: SentenceTransformer) -> Prompts:
 
 
 def _bytes() -> torch.dtype:
-    import torch  # noqa: PLC0415
+    import torch
 
     return torch.uint8
 
