@@ -44,18 +44,24 @@ def default_model(trained: Path = TRAINED) -> BertModel:
 
     Raises `EncoderError` when the base model is absent or changed.
     """
+    base = base_model()
+    return apply_trained(base, trained) if trained.exists() else base
+
+
+def base_model() -> BertModel:
+    """Return the pinned base model, checked. Raises `EncoderError` when it is absent or changed."""
     from safetensors.numpy import load_file
 
     folder = verified_base_model()
-    base = load_file(folder / "model.safetensors")
-    tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
     weights = {
         name: value.astype(np.float32)
-        for name, value in base.items()
+        for name, value in load_file(folder / "model.safetensors").items()
         if value.dtype.kind == "f" and not name.startswith("pooler.")
     }
-    model = BertModel(weights, tokenizer)
-    return apply_trained(model, trained) if trained.exists() else model
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    # As packaged it fills every text up to a fixed length.
+    tokenizer["truncation"] = tokenizer["padding"] = None
+    return BertModel(weights, json.dumps(tokenizer, ensure_ascii=False))
 
 
 def apply_trained(base: BertModel, trained: Path) -> BertModel:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.default_model import HEADS, MAX_TOKENS, default_identity, default_model
+from rag.default_model import HEADS, MAX_TOKENS, TRAINED, default_identity, default_model
 from rag.embed import Progress, Vectors, unit_rows, well_formed
 from rag.onnx_graph import sentence_graph
 
@@ -92,9 +92,12 @@ def open_default(index_dir: Path, truncate_dim: int = 0) -> OnnxEncoder:
     return OnnxEncoder(folder, identity, truncate_dim)
 
 
-def export_default(folder: Path) -> None:
-    """Write the default encoder's graph and tokenizer into the new `folder`, at once or not."""
-    model = default_model()
+def export_default(folder: Path, trained: Path = TRAINED) -> None:
+    """Write the default encoder's graph and tokenizer into the new `folder`, whole or not at all.
+
+    `trained` is the file of trained weights to put on top of the base model.
+    """
+    model = default_model(trained)
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".export-"))
     try:

@@ -47,7 +47,6 @@ def extended_tokenizer(base: str, words: Sequence[str]) -> str:
             },
         ],
     }
-    spec["truncation"] = spec["padding"] = None
     return json.dumps(spec, ensure_ascii=False)
 
 

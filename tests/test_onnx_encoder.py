@@ -51,7 +51,6 @@ def session_vectors(graph: bytes, tokenizer: str, texts: list[str]) -> Vectors:
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     cut = Tokenizer.from_str(tokenizer)
     cut.enable_truncation(256)
-    cut.no_padding()
     ids = [np.array([cut.encode(text).ids], np.int64) for text in texts]
     return np.concatenate([session.run(None, {"input_ids": one})[0] for one in ids])
 
@@ -66,6 +65,14 @@ def test_float_graph_is_the_torch_model(
     graph = sentence_graph(base.weights, 12, "float32")
     vectors = session_vectors(graph, base.tokenizer, abstracts)
     assert np.allclose(vectors, torch_vectors, atol=1e-4)
+
+
+def test_encoder_is_the_torch_model_within_rounding(
+    tmp_path: Path, abstracts: list[str], torch_vectors: Vectors
+) -> None:
+    onnx_encoder.export_default(tmp_path / "base", ABSENT)
+    encoder = OnnxEncoder(tmp_path / "base", "base")
+    assert cosines(encoder.encode_passages(abstracts), torch_vectors).min() >= 0.99
 
 
 def test_served_graph_stays_within_a_cosine_of_099(

@@ -1,0 +1,1 @@
+"""Training of the default encoder, one module for each stage."""
