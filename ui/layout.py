@@ -99,7 +99,12 @@ def _conversation(settings: rag.Settings) -> dict[str, Any]:
     # Only what the settings name: an address typed here would be sent their key.
     has_model = settings.llm != "none"
     parts["writer"] = gr.Radio(
-        [("", ""), ("", "none")], value="", visible=has_model, elem_id="writer"
+        [("", ""), ("", "none")],
+        value="",
+        visible=has_model,
+        show_label=False,
+        container=False,
+        elem_id="writer",
     )
     with gr.Accordion(open=False, elem_id="filters") as parts["filters"]:
         parts["fields"] = _fields()
