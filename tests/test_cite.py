@@ -154,8 +154,8 @@ def test_tidy_closes_the_gaps_of_dropped_citations() -> None:
 
 
 WRITTEN = (
-    "k4m7x b2c3d z9q8w 2506.05739 2505.00018 b3c4d 2401.99999 2401 . 05739 arXiv: v2 [ ] 【 】 （ ） "
-    "( ) ` ``` * <think> </think> < > <b> ， , ; - – &#46; \\ ２ ． hep-th/ 9901001 https:// "
+    "k4m7x b2c3d z9q8w 2506.05739 2505.00018 b3c4d 2401.99999 2401 . 05739 arXiv: v2 [ ] 【 】 （ "
+    "） ( ) ` ``` * <think> </think> < > <b> ， , ; - – &#46; \\ ２ ． hep-th/ 9901001 https:// "
     "arxiv.org/abs/ word [1] <|im_end|> 论文 ]( cs/0112017 <|channel|> final<|message|> a 7"
 )
 FRAGMENTS = st.sampled_from([*WRITTEN.split(), " ", "\n", "\u200b", "Li et al., 2024"])
