@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from rag.guard import KEY_SHAPE, NEW_ID, OLD_ID, Guard, Visible
 
 _ID = f"(?:{NEW_ID}|{OLD_ID})"
-_MARKER = re.compile(rf"\[({_ID}(?:\s*[,;，；、]\s*{_ID})*)\]")
+MARKER = rf"\[{_ID}(?:\s*[,;，；、]\s*{_ID})*\]"
 _SQUARE, _SQUARE_END = "[［【〔〖⟦", "]］】〕〗⟧"
 _ROUND, _ROUND_END = "(（", ")）"
 _LIMIT = 120
@@ -42,13 +42,13 @@ _LINK = re.compile(r"\s*<?(?:https?:|www\.|arxiv\.org/|ftp:|javascript:|data:)",
 
 def markers(text: str) -> list[str]:
     """Return the arXiv ids in the `[…]` markers of `text`, in order of first use."""
-    found = [i for m in _MARKER.finditer(text) for i in re.split(r"\s*[,;，；、]\s*", m[1])]
+    found = [i for m in re.findall(MARKER, text) for i in re.findall(_ID, m)]
     return list(dict.fromkeys(found))
 
 
 def without_markers(text: str) -> str:
     """Return `text` without its markers and without the space before each."""
-    return re.sub(rf"\s*{_MARKER.pattern}", "", text)
+    return re.sub(rf"\s*{MARKER}", "", text)
 
 
 class CitationStream:
@@ -218,7 +218,7 @@ class _Brackets:
         text = unicodedata.normalize("NFKC", content)
         text = re.sub(r"[`*_\"']", " ", text).strip()
         cited, numbers, labels, pure = self._parts(text)
-        quoted = _folded(content) in self._said
+        quoted = any(f"{a}{_folded(content)}{b}" in self._said for a, b in ("[]", "()"))
         if cited is not None and pure:
             self.dropped += not cited
             return cited
