@@ -77,7 +77,7 @@ class Index:
 
     def understands(self, language: Language) -> bool:
         """Return whether the encoder knows the language."""
-        return language == "en" or self._settings.encoder != DEFAULT_ENCODER
+        return True
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors of questions and sentences, shape (len(texts), dimension)."""

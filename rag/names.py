@@ -23,6 +23,7 @@ _WORD = re.compile(r"[^\W_]+(?:[-.'’$^{}]+[^\W_]+)*", re.UNICODE)
 _LATIN = re.compile(
     r"[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+(?:[ ,:]+[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+)*"
 )
+_LATIN_WORD = re.compile(r"(?<![A-Za-z0-9-])[A-Z][a-z]{3,}(?![A-Za-z0-9-])")
 _LONGEST = 16
 # A made-up word in the texts of more papers than this is a term, not a name.
 _SHARED = 3
@@ -30,7 +31,7 @@ _SHARED = 3
 Lookup = Callable[[Sequence[str]], Mapping[str, Mapping[str, float]]]
 
 # How surely a name means the paper: bare acronyms are mostly terms of the trade.
-TITLE, HEAD, IN_TITLE, IN_ABSTRACT, ACRONYM = 1.0, 0.9, 0.8, 0.5, 0.2
+TITLE, HEAD, IN_TITLE, IN_ABSTRACT, IN_CHINESE, ACRONYM = 1.0, 0.9, 0.8, 0.5, 0.45, 0.2
 
 
 def name_key(name: str) -> str:
@@ -57,6 +58,11 @@ def names_of(paper: Paper) -> dict[str, float]:
     for text in (paper.abstract, *(r.text for r in paper.renditions)):
         for match in _MADE.finditer(text):
             add(match[0], IN_ABSTRACT)
+    # A Latin word left standing in a Chinese text is a name more often than not.
+    for rendition in paper.renditions:
+        if rendition.language == "zh":
+            for match in _LATIN_WORD.finditer(rendition.text):
+                add(match[0], IN_CHINESE)
     for match in _MADE.finditer(paper.title):
         add(match[0], IN_TITLE)
     head, *rest = re.split(r"[:：]|[.?!]\s|\s[-–—]\s", paper.title, maxsplit=1)
@@ -86,7 +92,9 @@ def mentions(question: str, lookup: Lookup) -> dict[str, float]:
         owners = known[key]
         top = max(owners.values())
         best = [i for i, weight in owners.items() if weight == top]
-        if len(owners) > (_SHARED if top < HEAD else len(owners)) or len(best) > _SHARED:
+        if len(best) > _SHARED or (top < HEAD and len(owners) > _SHARED):
+            continue
+        if top < IN_TITLE and len(owners) > 1:
             continue
         taken.append((start, end))
         for arxiv_id in best:
