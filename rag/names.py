@@ -21,9 +21,9 @@ _GENERIC = frozenset(
 )
 _WORD = re.compile(r"[^\W_]+(?:[-.'’$^{}]+[^\W_]+)*", re.UNICODE)
 _LATIN = re.compile(
-    r"[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+(?:[ ,:]+[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+)*"
+    r"[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+(?:[ ,:;?!()&/“”\"]+[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+)*"
 )
-_LONGEST = 16
+_LONGEST = 32
 # A made-up word in the texts of more papers than this is a term, not a name.
 _SHARED = 3
 
@@ -35,8 +35,12 @@ TITLE, HEAD, IN_TITLE, IN_ABSTRACT, ACRONYM = 1.0, 0.9, 0.8, 0.5, 0.2
 
 def name_key(name: str) -> str:
     """Return a name for comparison: letters and digits only, no accents or case."""
-    bare = re.sub(r"['’]s$", "", unicodedata.normalize("NFKC", name))
-    return re.sub(r"[\W_]+", "", fold(bare))
+    bare = re.sub(r"['’]s$", "", unicodedata.normalize("NFKC", name), flags=re.IGNORECASE)
+    return _key(bare)
+
+
+def _key(word: str) -> str:
+    return re.sub(r"[\W_]+", "", fold(word))
 
 
 def names_of(paper: Paper) -> dict[str, float]:
@@ -99,14 +103,17 @@ def _spans(question: str) -> list[tuple[int, int, str]]:
     """Return (start, end, key) of every run of words that may be a name."""
     spans = []
     for run in _LATIN.finditer(question):
-        words = list(_WORD.finditer(question, run.start(), run.end()))
-        for first in range(len(words)):
-            for last in range(first, min(first + _LONGEST, len(words))):
-                start, end = words[first].start(), words[last].end()
-                text = question[start:end]
-                key = name_key(text)
-                if len(key) >= 2 and (last > first or _looks_made(text, question)):
+        words = [
+            (m.start(), m.end(), _key(m[0]), name_key(m[0]))
+            for m in _WORD.finditer(question, run.start(), run.end())
+        ]
+        for first, (start, _, _, _) in enumerate(words):
+            before = ""
+            for last, (_, end, inner, final) in enumerate(words[first : first + _LONGEST]):
+                key = before + final
+                if len(key) >= 2 and (last or _looks_made(question[start:end], question)):
                     spans.append((start, end, key))
+                before += inner
     return spans
 
 
