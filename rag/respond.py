@@ -12,7 +12,7 @@ from rag.chat import Resolved
 from rag.evidence import relevant, states, supports
 from rag.index import Index
 from rag.lexical import tokens
-from rag.search import find
+from rag.search import find, weight_for
 from rag.settings import Settings
 from rag.types import Answer, Filters, Hit, Language, Paper, Quote
 from rag.understand import Understood
@@ -88,7 +88,7 @@ def _searched(case: _Case, resolved: Resolved) -> Draft:
         case.understood.question,
         _TOP,
         case.understood.filters or None,
-        case.settings.dense_weight,
+        weight_for(case.index, case.understood.question, case.settings),
     )
     if resolved.lean and not _stands_alone(hits, resolved.lean[0]):
         return _fact(case, _hits_of(case, resolved.lean), sure=True)
@@ -112,7 +112,8 @@ def _stands_alone(hits: Sequence[Hit], before: str) -> bool:
 
 def _hits_of(case: _Case, arxiv_ids: Sequence[str]) -> list[Hit]:
     only = Filters(arxiv_ids=tuple(arxiv_ids))
-    found = find(case.index, case.question, len(arxiv_ids), only, case.settings.dense_weight)
+    weight = weight_for(case.index, case.question, case.settings)
+    found = find(case.index, case.question, len(arxiv_ids), only, weight)
     return sorted(found, key=lambda hit: arxiv_ids.index(hit.paper.arxiv_id))
 
 

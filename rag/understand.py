@@ -88,6 +88,13 @@ _HOUSEKEEPING = frozenset(
 )
 
 
+# Chinese that asks without saying about what; taken out before looking for a topic.
+_HAN_FILLER = re.compile(
+    r"请问|请|帮我|给我|一下|总共|一共|共有|都有|有没有|有|是|的|了|吗|呢|吧|里面?|中|被|和|以及|与|哪些|哪几|"
+    r"几|多少|什么|论文|文章|条目|摘要|日报|类别|分类|作者|第一|列出|看看|写|发表|参与|收录|叫|名字|标题|篇|个|条|那|这"
+)
+
+
 # A made-up word in one paper's text names it; a shared one, or an acronym, does not.
 _SURE = 0.4
 
@@ -151,7 +158,8 @@ def _kind(question: str, named: tuple[str, ...], filtered: bool) -> Kind:
 
 
 def _content(text: str) -> list[str]:
-    return [t for t in tokens(text) if t not in _HOUSEKEEPING and not t.isdigit()]
+    plain = _HAN_FILLER.sub(" ", text)
+    return [t for t in tokens(plain) if t not in _HOUSEKEEPING and not t.isdigit()]
 
 
 def _without(question: str, spans: Iterable[tuple[int, int]]) -> str:
