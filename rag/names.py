@@ -21,7 +21,8 @@ _GENERIC = frozenset(
 )
 _WORD = re.compile(r"[^\W_]+(?:[-.'’$^{}]+[^\W_]+)*", re.UNICODE)
 _LATIN = re.compile(
-    r"[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+(?:[ ,:;?!()&/“”\"]+[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+)*"
+    r"[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+"
+    r"(?:[ ,:;?!()&/“”\"]+[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+)*"
 )
 _LONGEST = 32
 # A made-up word in the texts of more papers than this is a term, not a name.
