@@ -13,8 +13,11 @@ from rag.types import Paper
 # A word that looks made rather than written: a capital inside one of its pieces
 # (SafeDPO, BERT, VTool-R1) or a digit beside letters (dots.llm1).
 _MADE = re.compile(
-    r"(?<![\w$])(?=[\w.-]*(?:[a-z][A-Z]|[A-Z]{2}|[A-Za-z]\d|\d[A-Za-z]))[A-Za-z0-9]\w*(?:[-.]\w+)*"
+    r"(?<![\w$])(?=[\w.-]*(?:[a-z][A-Z]|[A-Z]{2}|[A-Za-z]\d|\d[A-Za-z]))[A-Za-z0-9]\w*(?:[-.]\w+)*",
+    re.ASCII,  # a Chinese character is no part of it and may stand right beside it
 )
+# Quantities and ordinals are made up of the same signs: 7B, 3x, 2nd, 128k.
+_QUANTITY = re.compile(r"(?:\d[\d.]*[A-Za-z]{0,3}-?)+")
 _GENERIC = frozenset(
     "a an the of on for in to and position paper survey review report study technical towards "
     "toward beyond new note case benchmark framework approach analysis overview tutorial".split()
@@ -54,6 +57,8 @@ def names_of(paper: Paper) -> dict[str, float]:
 
     def add(name: str, weight: float) -> None:
         key = name_key(name)
+        if weight < HEAD and _QUANTITY.fullmatch(name):
+            return
         if weight < HEAD and re.fullmatch(r"[A-Z]{1,4}s?", name):
             weight = ACRONYM
         if len(key) >= 2 and not key.isdigit():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rag.index import open_index
 from rag.names import TITLE, closest_name, mentions, name_key, names_of
 from rag.settings import Settings
-from rag.types import Paper
+from rag.types import Paper, Rendition
 
 
 def known(names: Mapping[str, Mapping[str, float]]) -> object:
@@ -63,6 +63,19 @@ def test_a_paper_goes_by_its_title_its_head_and_its_made_words() -> None:
 def test_a_bare_acronym_is_a_weak_name() -> None:
     names = names_of(Paper("2501.00001", "Aligning With RLHF and SafeDPO", "An RLHF paper."))
     assert 0 < names["rlhf"] < names["safedpo"]
+
+
+@pytest.mark.parametrize("word", ["7B", "3x", "2nd", "128k", "3B-7B", "2.5x", "5th"])
+def test_quantities_are_no_names(word: str) -> None:
+    names = names_of(Paper("2501.00001", f"On {word} and SafeDPO", f"Gains of {word} on it."))
+    assert name_key(word) not in names
+
+
+def test_a_name_between_chinese_characters_is_found() -> None:
+    text = Rendition("tldr", "zh", "本文提出SafeDPO框架。", "d")
+    names = names_of(Paper("2501.00001", "On Alignment", "", renditions=(text,)))
+    assert "safedpo" in names
+    assert not any("框" in name for name in names)
 
 
 def test_a_generic_head_is_no_name() -> None:
