@@ -11,6 +11,7 @@ from rag.errors import QuestionError
 from rag.index import Index, open_index
 from rag.layouts.base import ARXIV_ID
 from rag.names import mentions
+from rag.question import plain_question
 from rag.settings import Settings
 from rag.text import language_of, strip_invisible
 from rag.types import Filters, Hit
@@ -38,7 +39,8 @@ def search(
     settings = settings or Settings.from_env()
     asked = checked(question, settings)
     index = open_index(settings)
-    return find(index, asked, top_k, filters, weight_for(index, asked, settings))
+    plain = plain_question(asked)
+    return find(index, plain, top_k, filters, weight_for(index, plain, settings))
 
 
 def checked(question: str, settings: Settings) -> str:

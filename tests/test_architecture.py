@@ -17,7 +17,7 @@ LAYERS = [
     {"layouts.base", "dates", "base_model", "prompts", "vocabulary", "onnx_graph"},
     {"layouts", "layouts.*", "default_model", "embed"},
     {"sentence_encoder", "onnx_encoder", "passages", "lexical"},
-    {"names", "digests"},
+    {"names", "digests", "question"},
     {"store", "cache", "vectors", "manifest"},
     {"index"},
     {"build", "search", "understand", "catalog"},
