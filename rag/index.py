@@ -24,9 +24,8 @@ from rag.errors import IndexDamaged, IndexMissing, IndexStale
 from rag.lexical import LexicalIndex
 from rag.manifest import Manifest, read_manifest, staleness
 from rag.names import IN_TITLE
-from rag.settings import DEFAULT_ENCODER, Settings
+from rag.settings import Settings
 from rag.store import PaperStore
-from rag.types import Language
 from rag.vectors import VectorIndex
 
 CURRENT, GENERATIONS = "CURRENT", "generations"
@@ -74,10 +73,6 @@ class Index:
         """Return a token's inverse document frequency over the passages, > 0."""
         seen = self.lexical.document_frequency(token)
         return math.log(1 + self.store.passage_count / (1 + seen))
-
-    def understands(self, language: Language) -> bool:
-        """Return whether the encoder knows the language."""
-        return True
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors of questions and sentences, shape (len(texts), dimension)."""
