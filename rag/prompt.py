@@ -143,7 +143,7 @@ def build_prompt(  # noqa: PLR0913 (each is the caller's to say)
     """
     draw = draw or random.SystemRandom()
     asked = plain(question)
-    turns = _turns(history)
+    turns = past_turns(history)
     room = _room(context, [asked, *(text for _, text in turns)])
     chosen = _fitting(evidence, room)
     if not chosen:
@@ -251,7 +251,8 @@ def _nonce(said: str, draw: random.Random) -> str:
     return nonce
 
 
-def _turns(history: Sequence[Turn]) -> tuple[tuple[str, str], ...]:
+def past_turns(history: Sequence[Turn]) -> tuple[tuple[str, str], ...]:
+    """Return the last turns of a conversation as (role, text), each on one line."""
     turns: list[tuple[str, str]] = []
     for turn in history[-_TURNS:]:
         turns.append(("user", plain(turn.question)[:_TURN_CHARACTERS]))
