@@ -25,6 +25,7 @@ _FEW_WORDS, _MANY_WORDS = 0.35, 0.6
 _FAR, _NEAR = 0.45, 0.7
 # How sharply the similarity of the closest sentences outweighs that of others.
 _SHARPNESS = 10.0
+_CLOSEST = 2
 # What a sentence loses that says the opposite, by this margin of similarity.
 _OPPOSITE_MARGIN = -0.02
 
@@ -53,25 +54,33 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What is measured of a sentence and texts, before it is weighed."""
+    """What is measured of a sentence and texts, before it is weighed.
 
-    overlap: float
-    closest: float
-    negated: float
-    differ: float
-    agree: float
+    `down` tells that the sentence speaks of a decrease, `agree` is 1 where its
+    direction is that of the closest text, -1 where it is the contrary. `margin`
+    and `reverse` compare with opposites: the sentence's, and the closest texts'.
+    """
+
+    overlap: float = 0.0
+    negated: float = 0.0
+    differ: float = 0.0
+    agree: float = 0.0
+    down: float = 0.0
     similarity: float = math.nan
     margin: float = math.nan
+    reverse: float = math.nan
 
     def row(self) -> list[float]:
         """Return the numbers in order; without meaning, those of the words alone."""
-        words = [self.overlap, self.closest, self.negated, self.differ, self.agree]
-        return words if math.isnan(self.similarity) else [*words, self.similarity, self.margin]
+        words = [self.overlap, self.negated, self.differ, self.agree, self.down]
+        if math.isnan(self.similarity):
+            return words
+        return [*words, self.similarity, self.margin, self.reverse]
 
 
-# Logistic weights (last: constant), from benchmarks/support.py.
-_WORDS_WEIGHTS = (4.0, 1.0, -0.5, -0.3, 0.3, -3.0)
-_MEANING_WEIGHTS = (2.5, 0.5, -0.5, -0.3, 0.3, 4.0, 8.0, -4.5)
+# Logistic weights, the constant last; benchmarks/support.py prints them.
+_WORDS_WEIGHTS = (4.0, -0.5, -0.3, 0.3, -0.3, -3.0)
+_MEANING_WEIGHTS = (2.5, -0.5, -0.3, 0.3, -0.3, 4.0, 8.0, 4.0, -4.5)
 
 
 def support(
@@ -106,32 +115,45 @@ def support(
 
 def measure(sentence: str, texts: Sequence[str], *, encode: Encode | None = None) -> Features:
     """Return the features of a sentence over texts."""
-    parts = [s for text in texts for s in sentences(text, language_of(text))]
-    wanted = set(_comparable(sentence, texts))
-    shared = [len(wanted & set(tokens(part))) / max(1, len(wanted)) for part in parts]
-    overlap = len(wanted & {t for text in texts for t in tokens(text)}) / max(1, len(wanted))
+    parts = [part for text in texts for part in sentences(text, language_of(text))]
     if not parts:
-        return Features(0.0, 0.0, float(is_negated(sentence)), 0.0, 0.0)
-    near = np.zeros(len(parts))
-    margin = math.nan
+        return Features(negated=float(is_negated(sentence)))
+    wanted = set(_comparable(sentence, texts))
+    shared = np.array([len(wanted & set(tokens(part))) for part in parts]) / max(1, len(wanted))
+    near, margin, reverse = np.zeros(len(parts)), math.nan, math.nan
     if encode is not None:
-        turned = opposites(sentence)
-        vectors = encode([sentence, *turned, *parts])
-        claim, against, rows = np.split(vectors, [1, 1 + len(turned)])
-        near = rows @ claim[0]
-        weights = np.exp(_SHARPNESS * (near - near.max()))
-        gaps = near[:, None] - rows @ against.T
-        margin = float((weights[:, None] * gaps).sum(axis=0).min() / weights.sum())
-    best = parts[int(np.argmax(near + np.array(shared)))]
+        near, margin, reverse = _meant(sentence, parts, encode)
+    best = parts[int(np.argmax(near + shared))]
     return Features(
-        overlap=overlap,
-        closest=max(shared),
+        overlap=len(wanted & {t for part in parts for t in tokens(part)}) / max(1, len(wanted)),
         negated=float(is_negated(sentence)),
         differ=float(is_negated(sentence) != is_negated(best)),
         agree=float(direction(sentence) * direction(best)),
+        down=float(direction(sentence) < 0),
         similarity=math.nan if encode is None else float(near.max()),
         margin=margin,
+        reverse=reverse,
     )
+
+
+def _meant(
+    sentence: str, parts: Sequence[str], encode: Encode
+) -> tuple[NDArray[np.float32], float, float]:
+    """Return the similarity of each part, and the two margins over opposites.
+
+    The sentence's opposites are held against all parts, the closer weighing more;
+    the opposites of the closest parts against the sentence.
+    """
+    turned = opposites(sentence)
+    vectors = encode([sentence, *turned, *parts])
+    claim, against, rows = vectors[0], vectors[1 : 1 + len(turned)], vectors[1 + len(turned) :]
+    near = rows @ claim
+    weights = np.exp(_SHARPNESS * (near - near.max()))
+    gaps = near[:, None] - rows @ against.T
+    margin = float((weights[:, None] * gaps).sum(axis=0).min() / weights.sum())
+    closest = np.argsort(-near)[:_CLOSEST]
+    reverse = [near[n] - (encode(opposites(parts[n])) @ claim).max() for n in closest]
+    return near, margin, float(np.mean(reverse))
 
 
 def _comparable(sentence: str, texts: Sequence[str]) -> list[str]:
