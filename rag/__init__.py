@@ -8,7 +8,9 @@ Names are loaded on first use, so that `import rag` costs nothing.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -115,3 +117,20 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 (any public name)
     value = getattr(import_module(f"rag.{_HOME[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, loaded or not."""
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """`rag.search` is the function, also once the module of that name is imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute, unless importing a module would hide a public name."""
+        if name not in _HOME or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -116,7 +116,6 @@ NAMES = known(
         ("Which LLM is best?", []),
         ("of both", []),
         ("Tell me of Both", ["a", "b"]),
-        ("A WEAK one", ["b"]),
         ("nothing here", []),
         ("", []),
         ("😀", []),
