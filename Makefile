@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FORMATTED := rag ui tests benchmarks
 
-.PHONY: help chat ask index test test-all lint format bench clean
+.PHONY: help chat ask index test test-slow test-all lint format bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,10 @@ index: .venv/.installed ## rebuild or update the index
 test: .venv/.installed-dev lint ## lint, type-check and run the fast tests
 	$(BIN)/pytest -n auto
 
-test-all: .venv/.installed-dev lint ## the same with the slow tests and the browser
-	$(BIN)/pytest -n auto -m ''
+test-slow: .venv/.installed-dev ## run the slow tests: the real model, the browser
+	$(BIN)/pytest -n auto --dist loadgroup -m slow
+
+test-all: test test-slow ## all of them
 
 lint: .venv/.installed-dev ## ruff and mypy
 	$(BIN)/ruff check .

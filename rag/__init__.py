@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rag.answer import answer, stream
-    from rag.errors import DigestRagError
-    from rag.index import build_index
+    from rag.build import build_index, ensure_index
+    from rag.catalog import papers, status
+    from rag.errors import DigestRagError, SettingError
+    from rag.llamaindex import as_query_engine, as_retriever
     from rag.search import search
     from rag.settings import Settings
     from rag.types import (
+        Announce,
         Answer,
+        Appearance,
         Citation,
         Done,
         Event,
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
         Passage,
         Quote,
         Retrieved,
+        Status,
         Token,
         Turn,
     )
@@ -39,12 +44,20 @@ _HOME = {
     "answer": "answer",
     "stream": "answer",
     "search": "search",
-    "build_index": "index",
+    "as_query_engine": "llamaindex",
+    "as_retriever": "llamaindex",
+    "papers": "catalog",
+    "status": "catalog",
+    "build_index": "build",
+    "ensure_index": "build",
     "DigestRagError": "errors",
+    "SettingError": "errors",
     "Settings": "settings",
     **dict.fromkeys(
         (
+            "Announce",
             "Answer",
+            "Appearance",
             "Citation",
             "Done",
             "Event",
@@ -55,6 +68,7 @@ _HOME = {
             "Passage",
             "Quote",
             "Retrieved",
+            "Status",
             "Token",
             "Turn",
         ),
@@ -63,7 +77,9 @@ _HOME = {
 }
 
 __all__ = [
+    "Announce",
     "Answer",
+    "Appearance",
     "Citation",
     "DigestRagError",
     "Done",
@@ -75,12 +91,19 @@ __all__ = [
     "Passage",
     "Quote",
     "Retrieved",
+    "SettingError",
     "Settings",
+    "Status",
     "Token",
     "Turn",
     "answer",
+    "as_query_engine",
+    "as_retriever",
     "build_index",
+    "ensure_index",
+    "papers",
     "search",
+    "status",
     "stream",
 ]
 

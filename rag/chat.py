@@ -21,35 +21,41 @@ _ORDINALS = {
     "fourth": 3, "fifth": 4, "last": -1, "一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "后": -1,
 }  # fmt: skip
 _ORDINAL = re.compile(
-    r"\bthe (?P<en>first|1st|former|second|2nd|latter|third|3rd|fourth|fifth|last)\b(?: one| paper)?"
+    r"\bthe (?P<en>first|1st|former|second|2nd|latter|third|3rd|fourth|fifth|last)\b(?: one| "
+    r"paper)?"
     r"|第(?P<zh>[一二三四五])[篇个]|(?P<pair>前者|后者)|最(?P<last>后)一[篇个]",
     re.IGNORECASE,
 )
 _POINTS = re.compile(
     r"\b(?:it|its|they|their|them|this (?:paper|work|method|model|approach|one)|that (?:paper|work|"
     r"method|model|approach|one)|these|those|the (?:paper|authors|same|method|model|approach))\b"
-    r"|它们?|他们|其(?!他|它|中|实|余)|这篇|该(?:论文|文|方法|模型|工作|框架)|这个(?:方法|模型|工作|框架)?|作者",
+    r"|它们?|他们|其(?!他|它|中|实|余)|这篇|该(?:论文|文|方法|模型|工作|框架)|这个(?:方法|模型|"
+    r"工作|框架)?|作者",
     re.IGNORECASE,
 )
 _CONTINUES = re.compile(
-    r"^\s*(?:and\b|so\b|but\b|also\b|then\b|what about|how about|why\b|ok(?:ay)?[,.\s]+(?:and|so|but)\b|"
+    r"^\s*(?:and\b|so\b|but\b|also\b|then\b|what about|how about|why\b|ok(?:ay)?[,.\s]+(?:and|so|"
+    r"but)\b|"
     r"那么?(?!篇)|还有(?!一篇|别的)|另外它|然后|所以|具体|效果|结果|代码|开源)",
     re.IGNORECASE,
 )
 _CHANGES = re.compile(
-    r"\b(?:different (?:thing|topic|question|subject)|something else|change (?:of )?(?:the )?(?:topic|"
+    r"\b(?:different (?:thing|topic|question|subject)|something else|change (?:of )?(?:the "
+    r")?(?:topic|"
     r"subject)|new topic|unrelated|by the way|another (?:topic|question)|moving on|switching)\b"
     r"|换个(?:话题|问题|方向)|换一个|另一个问题|另外问|题外|顺便问|再问一个|话说",
     re.IGNORECASE,
 )
 _SEARCHES = re.compile(
     r"\b(?:is|are) there\b|\bany(?:one|body|thing)?\b (?:\w+ )?(?:paper|work|on|that|who|about)|"
-    r"\bwhich (?:paper|one|work)|\banother (?:paper|one)|\bother (?:papers|works?)|\bhas anyone\b|\bpapers?\b (?:on|about)"
+    r"\bwhich (?:paper|one|work)|\banother (?:paper|one)|\bother (?:papers|works?)|\bhas "
+    r"anyone\b|\bpapers?\b (?:on|about)"
     r"|有没有|有木有|有人|[哪那]一?篇|还有一篇|另一篇|别的|其他|求|有.{0,12}吗",
     re.IGNORECASE,
 )
 _COMPARES = re.compile(
-    r"\b(?:compar\w+|versus|vs\.?|differ\w*)\b|相比|对比|比较|区别|不同|差别|跟.{1,30}比|和.{1,30}比",
+    r"\b(?:compar\w+|versus|vs\.?|differ\w*)\b|相比|对比|比较|区别|不同|差别|跟.{1,30}比|"
+    r"和.{1,30}比",
     re.IGNORECASE,
 )
 _SHORT = 4

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
+from rag.console import (
+    Progress,
+    answer_data,
+    hit_data,
+    paper_data,
+    print_answer,
+    print_json,
+    print_ledger,
+    say,
+)
 from rag.errors import DigestRagError, NoPapers, SettingError
 from rag.settings import Settings
-from rag.types import Announce, Answer, Filters, Hit, Ledger, Paper
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from rag.types import Announce, Filters, Ledger
 
 app = typer.Typer(
     name="digest-rag",
@@ -49,16 +55,16 @@ def index(
     as_json: Json = False,
 ) -> None:
     """Rebuild or update the index, and account for every file and entry."""
-    from rag.index import build_index
+    from rag.build import build_index
 
     settings = Settings.from_env()
     try:
-        with _Progress() as progress:
+        with Progress() as progress:
             ledger = build_index(paths, settings=settings, progress=progress)
     except NoPapers as error:
-        _print_ledger(Ledger(failed=error.failed), as_json)
+        print_ledger(Ledger(failed=error.failed), as_json)
         raise
-    _print_ledger(ledger, as_json)
+    print_ledger(ledger, as_json)
 
 
 @app.command(epilog='Example: digest-rag search "KV cache compression" --category cs.LG')
@@ -80,12 +86,12 @@ def search(
     filters = _filters(category, author, since, until, digest, announce, arxiv_id)
     hits = find(question, top_k=top, filters=filters, settings=Settings.from_env())
     if as_json:
-        _json([_hit(hit) for hit in hits])
+        print_json([hit_data(hit) for hit in hits])
         return
     for hit in hits:
         typer.echo(f"{hit.score:.3f}  {hit.paper.arxiv_id}  {hit.paper.title}")
     if not hits:
-        _say("No paper fits.")
+        say("No paper fits.")
 
 
 @app.command(epilog='Example: digest-rag ask "Which paper defends agents against injection?"')
@@ -111,9 +117,9 @@ def ask(
         _ensure(settings)
     result = answer(question, filters=filters, llm=llm, settings=settings)
     if as_json:
-        _json(_answer(result))
+        print_json(answer_data(result))
     else:
-        _print_answer(result)
+        print_answer(result)
 
 
 @app.command(epilog="Example: digest-rag papers --announce replace --since 2025-06-09")
@@ -134,11 +140,11 @@ def papers(
     store = open_index(Settings.from_env()).store
     found = store.papers(store.select(filters))
     if as_json:
-        _json([_paper(paper) for paper in found])
+        print_json([paper_data(paper) for paper in found])
         return
     for paper in found:
         typer.echo(f"{paper.arxiv_id}  {paper.title}")
-    _say(f"{len(found)} papers")
+    say(f"{len(found)} papers")
 
 
 @app.command(epilog="Example: digest-rag show 2506.05739")
@@ -154,7 +160,7 @@ def show(arxiv_id: str, as_json: Json = False) -> None:
             f"{arxiv_id} is not in the digests.", "'digest-rag papers' lists what is."
         )
     if as_json:
-        _json(_paper(paper))
+        print_json(paper_data(paper))
         return
     typer.echo(f"{paper.title}\n{paper.url}")
     if paper.authors:
@@ -178,7 +184,7 @@ def status(as_json: Json = False) -> None:
     reason = staleness(manifest, settings)
     data = {**dataclasses.asdict(manifest), "stale": reason, "index_dir": str(settings.index_dir)}
     if as_json:
-        _json(data)
+        print_json(data)
         return
     typer.echo(f"index      {settings.index_dir} (generation {manifest.generation})")
     typer.echo(f"built      {manifest.built}")
@@ -188,7 +194,7 @@ def status(as_json: Json = False) -> None:
     typer.echo(f"encoder    {manifest.encoder}")
     typer.echo(f"state      {f'stale: {reason}' if reason else 'up to date'}")
     if reason:
-        _say("Run 'digest-rag index'.")
+        say("Run 'digest-rag index'.")
 
 
 @app.command(epilog="Example: RAG_PORT=8080 digest-rag ui")
@@ -209,9 +215,9 @@ def evaluate(
     """Score retrieval and answers on judged questions."""
     from rag.evaluate import evaluate_file, table
 
-    report = evaluate_file(questions, Settings.from_env(), progress=_say)
+    report = evaluate_file(questions, Settings.from_env(), progress=say)
     if as_json:
-        _json(report)
+        print_json(report)
     else:
         typer.echo(table(report))
 
@@ -221,13 +227,13 @@ def main() -> None:
     try:
         app(standalone_mode=False)
     except DigestRagError as error:
-        _say(f"digest-rag: {error}")
+        say(f"digest-rag: {error}")
         sys.exit(1)
     except typer.Abort:
-        _say("Stopped.")
+        say("Stopped.")
         sys.exit(130)
     except KeyboardInterrupt:
-        _say("Stopped; nothing was changed.")
+        say("Stopped; nothing was changed.")
         sys.exit(130)
     except Exception as error:
         # Click's usage errors know how to show themselves and their exit code.
@@ -269,102 +275,12 @@ def _day(text: str | None) -> date | None:
 
 
 def _ensure(settings: Settings) -> None:
-    from rag.index import ensure_index
+    from rag.build import ensure_index
 
-    with _Progress() as progress:
+    with Progress() as progress:
         ledger = ensure_index(settings, progress)
     if ledger:
-        _say(f"Indexed {ledger.papers} papers from {ledger.files} digests.")
-
-
-class _Progress:
-    """A progress bar on stderr for `build_index`."""
-
-    def __enter__(self) -> _Progress:
-        self._bar: Any = None
-        return self
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if self._bar is None:
-            from rich.progress import Progress
-
-            self._bar = Progress(console=_console(), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task(stage, total=total)
-        self._bar.update(self._task, description=stage, completed=done, total=total)
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True)
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _json(data: object) -> None:
-    typer.echo(json.dumps(data, ensure_ascii=False, indent=2, default=_plain))
-
-
-def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, date | datetime) else str(value)
-
-
-def _paper(paper: Paper) -> dict[str, Any]:
-    return {**dataclasses.asdict(paper), "url": paper.url}
-
-
-def _hit(hit: Hit) -> dict[str, Any]:
-    return {
-        "arxiv_id": hit.paper.arxiv_id,
-        "title": hit.paper.title,
-        "url": hit.paper.url,
-        "score": hit.score,
-        "dense": hit.dense,
-        "lexical": hit.lexical,
-        "passage": dataclasses.asdict(hit.passage),
-    }
-
-
-def _answer(answer: Answer) -> dict[str, Any]:
-    data = dataclasses.asdict(dataclasses.replace(answer, hits=(), nearest=()))
-    data["hits"] = [_hit(hit) for hit in answer.hits]
-    data["nearest"] = [{"arxiv_id": p.arxiv_id, "title": p.title} for p in answer.nearest]
-    return data
-
-
-def _print_answer(answer: Answer) -> None:
-    typer.echo(answer.text)
-    if answer.citations:
-        typer.echo("\n来源：" if answer.language == "zh" else "\nSources:")
-    for citation in answer.citations:
-        typer.echo(f"[{citation.arxiv_id}] {citation.title}\n    {citation.url}")
-    for note in answer.notes:
-        _say(note)
-
-
-def _print_ledger(ledger: Ledger, as_json: bool) -> None:
-    if as_json:
-        _json({**dataclasses.asdict(ledger), "merged": ledger.merged})
-        return
-    typer.echo(f"files       {ledger.files}")
-    typer.echo(f"entries     {ledger.entries}")
-    typer.echo(f"papers      {ledger.papers}")
-    typer.echo(f"merged      {ledger.merged}")
-    typer.echo(f"passages    {ledger.passages}, {ledger.embedded} newly embedded")
-    typer.echo(f"incomplete  {len(ledger.incomplete)}")
-    for odd in ledger.incomplete:
-        typer.echo(f"  {odd.arxiv_id} ({odd.digest}, line {odd.line}): no {', '.join(odd.missing)}")
-    typer.echo(f"failed      {len(ledger.failed)}")
-    for bad in ledger.failed:
-        place = f", line {bad.line}" if bad.line else ""
-        typer.echo(f"  {bad.path}{place}: {bad.reason}")
+        say(f"Indexed {ledger.papers} papers from {ledger.files} digests.")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,8 @@ _RELATIVE: tuple[tuple[re.Pattern[str], _Range], ...] = tuple(
         (r"\bday before yesterday\b|前天", lambda d: _back(d, 2)),
         (r"\byesterday(?:'s)?\b|昨天|昨日", lambda d: _back(d, 1)),
         (
-            r"\btoday(?:'s)?\b|\b(?:latest|newest|most recent) digest\b|今天|今日|最新(?:一期|的?摘要)",
+            r"\btoday(?:'s)?\b|\b(?:latest|newest|most recent) digest\b|今天|今日|最新(?:一期|"
+            r"的?摘要)",
             lambda d: _back(d, 0),
         ),
         (r"\bthis week\b|本周|这周|这一周|这个?星期", lambda d: _week(d, 0)),

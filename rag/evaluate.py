@@ -100,9 +100,9 @@ def read_questions(path: Path) -> Iterator[list[Item]]:
 
 
 def contains(text: str, keys: Sequence[Sequence[str]]) -> bool:
-    """Return whether `text` holds one string of every group of `keys`.
+    r"""Return whether `text` holds one string of every group of `keys`.
 
-    Case, the backslash of `\\%`, thousands commas and spaces between a number
+    Case, the backslash of `\%`, thousands commas and spaces between a number
     and a Chinese character do not count.
     """
     plain = _normal(text)
@@ -226,7 +226,7 @@ def _overall(scored: Sequence[tuple[Item, Score]]) -> dict[str, str]:
     others = [s for item, s in scored if item.group == "unanswerable"]
     single = [s.words for item, s in scored if item.group.startswith(SINGLE)]
     times = sorted(s.seconds for _, s in scored)
-    values = {
+    return {
         "answerable refused": _percent(s.refused for s in answerable),
         "unanswerable refused": _percent(s.refused for s in others),
         "answer in the question's language": _percent(s.in_language for _, s in scored),
@@ -235,7 +235,6 @@ def _overall(scored: Sequence[tuple[Item, Score]]) -> dict[str, str]:
         "seconds p50": f"{times[len(times) // 2]:.3f}",
         "seconds p95": f"{times[int(len(times) * 0.95)]:.3f}",
     }
-    return values
 
 
 def _percent(values: Iterable[float]) -> str:

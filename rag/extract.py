@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.lexical import tokens
 from rag.text import sentences
-from rag.types import Language, Part, Passage, Quote
+from rag.types import Language, Passage, Quote
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
-DocumentFrequency = Callable[[str], int]
+Rarity = Callable[[str], float]
 
 # What a question asks for, by its words, and what a sentence that gives it looks
 # like, by its own: (wanted in English or Chinese, sign in a sentence, parts).
-_KINDS: tuple[tuple[re.Pattern[str], re.Pattern[str], tuple[Part, ...]], ...] = tuple(
-    (re.compile(asked, re.IGNORECASE), re.compile(sign, re.IGNORECASE), parts)
+_Kind = tuple[re.Pattern[str], re.Pattern[str], frozenset[str]]
+_KINDS: tuple[_Kind, ...] = tuple(
+    (re.compile(asked, re.IGNORECASE), re.compile(sign, re.IGNORECASE), frozenset(parts))
     for asked, sign, parts in (
         (
             r"\bhow (?:many|much|far|large|big|long|often|well|fast)\b|percent|\brate\b|accurac|"
@@ -44,18 +45,22 @@ _KINDS: tuple[tuple[re.Pattern[str], re.Pattern[str], tuple[Part, ...]], ...] = 
         ),
         (
             r"\bwhy\b|reasons?\b|\bmotivat|\bproblem|\bgap\b|为什么|为何|原因|动机|问题|痛点",
-            r"because|since|due to|however|lack|limit|challeng|suffer|由于|因为|因此|然而|缺乏|挑战|不足",
+            r"because|since|due to|however|lack|limit|challeng|suffer|由于|因为|因此|然而|缺乏|"
+            r"挑战|不足",
             ("motivation", "abstract"),
         ),
         (
-            r"limitation|drawback|weak|fail|shortcoming|struggl|bottleneck|局限|不足|缺点|短板|瓶颈|失败",
+            r"limitation|drawback|weak|fail|shortcoming|struggl|bottleneck|局限|不足|缺点|短板|"
+            r"瓶颈|失败",
             r"limit|however|fail|struggl|only|bottleneck|remain|局限|不足|但|仍|困难|瓶颈|失败",
             ("conclusion", "result", "motivation"),
         ),
         (
-            r"\bhow (?:do|does|is|are|did|can)\b|\bmethod|\bapproach|techni|\bcomponents?\b|\bstages?\b|"
+            r"\bhow (?:do|does|is|are|did|can)\b|\bmethod|\bapproach|techni|\bcomponents?\b|"
+            r"\bstages?\b|"
             r"\bsteps?\b|\bidea\b|怎么|如何|方法|思路|机制|步骤|阶段|组成|原理|做法",
-            r"\bwe (?:propose|introduce|present|develop|design|use|train)|by \w+ing|\bvia\b|through|"
+            r"\bwe (?:propose|introduce|present|develop|design|use|train)|by \w+ing|\bvia\b|"
+            r"through|"
             r"consist|framework|提出|设计|引入|采用|通过|利用|框架|包括",
             ("method", "tldr"),
         ),
@@ -68,19 +73,25 @@ _KINDS: tuple[tuple[re.Pattern[str], re.Pattern[str], tuple[Part, ...]], ...] = 
         ),
     )
 )
-_WEIGHT_WORDS, _WEIGHT_MEANING, _WEIGHT_KIND, _WEIGHT_PART = 1.0, 1.0, 0.22, 0.08
-_NAMED_SHARE = 0.25
+_WEIGHT_WORDS, _WEIGHT_MEANING, _WEIGHT_KIND, _WEIGHT_PART = 1.0, 1.0, 0.3, 0.08
+_NAMED_SHARE = 0.6
 _REPEAT = 0.72
-_FLOOR = 0.3
+_FLOOR = 0.1
+_AGAIN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a passage; `order` is its place in the paper's reading order."""
+    """A sentence of a passage; `order` is its place in the paper's reading order.
+
+    `bearing` are the question's tokens in it with their shares of the question's
+    information, which sum to at most 1.
+    """
 
     quote: Quote
     order: int
     score: float = 0.0
+    bearing: Mapping[str, float] = field(default_factory=dict)
 
 
 def length(text: str) -> float:
@@ -109,74 +120,89 @@ def rank(
     pool: Sequence[Sentence],
     *,
     title: str,
-    frequency: DocumentFrequency,
-    total: int,
+    rarity: Rarity,
     encode: Encode | None,
 ) -> list[Sentence]:
     """Return the sentences with their scores, in the order given.
 
-    `frequency` is in how many of `total` passages a token stands. The question's
-    words that only name the paper (those of its title) weigh little, since every
-    sentence is about it. `encode` gives unit vectors; None leaves meaning out.
+    `rarity` is a token's idf over the index. The question's words that only name
+    the paper (those of its title) weigh less, since every sentence is about it.
+    `encode` gives unit vectors; None leaves meaning out.
     """
     if not pool:
         return []
-    words = _word_scores(question, pool, title, frequency, total)
+    bearings = _bearing(question, pool, title, rarity)
     meaning = np.zeros(len(pool))
     if encode is not None:
         vectors = encode([question, *(s.quote.text for s in pool)])
         meaning = np.clip(vectors[1:] @ vectors[0], 0.0, 1.0)
     kinds = [(sign, parts) for asked, sign, parts in _KINDS if asked.search(question)]
     ranked = []
-    for sentence, word, near in zip(pool, words, meaning, strict=True):
-        score = _WEIGHT_WORDS * word + _WEIGHT_MEANING * float(near)
+    for sentence, bearing, near in zip(pool, bearings, meaning, strict=True):
+        score = _WEIGHT_WORDS * sum(bearing.values()) + _WEIGHT_MEANING * float(near)
         for sign, parts in kinds:
             score += _WEIGHT_KIND * bool(sign.search(sentence.quote.text)) / len(kinds)
             score += _WEIGHT_PART * (sentence.quote.part in parts) / len(kinds)
-        ranked.append(replace(sentence, score=score))
+        ranked.append(replace(sentence, score=score, bearing=bearing))
     return ranked
 
 
 def choose(ranked: Sequence[Sentence], budget: float) -> list[Sentence]:
     """Return the best sentence, then further ones in reading order, within `budget`.
 
-    `budget` counts as `length`. A sentence that repeats a chosen one, or scores
-    below a share of the best, is left out. The best one is always there.
+    `budget` counts as `length`. Each next one is the sentence that says most of
+    what the question asks and the chosen ones don't say yet: the greedy answer
+    to a coverage problem (Lin & Bilmes, 2011, "A Class of Submodular Functions
+    for Document Summarization"). Repetitions are left out. The best one is
+    always there, however long.
     """
-    by_score = sorted(ranked, key=lambda s: (-s.score, s.order))
-    if not by_score:
+    if not ranked:
         return []
-    best, *others = by_score
-    chosen, used = [best], length(best.quote.text)
-    for sentence in others:
-        size = length(sentence.quote.text)
-        if sentence.score < _FLOOR * best.score or used + size > budget:
+    best = max(ranked, key=lambda s: (s.score, -s.order))
+    chosen, used, said = [best], length(best.quote.text), set(best.bearing)
+    left = [s for s in ranked if s is not best]
+    while left:
+        following = max(left, key=lambda s: (_gain(s, said), -s.order))
+        left.remove(following)
+        size = length(following.quote.text)
+        if used + size > budget or any(_repeats(following, kept) for kept in chosen):
             continue
-        if any(_repeats(sentence, kept) for kept in chosen):
-            continue
-        chosen.append(sentence)
+        if _gain(following, said) < _FLOOR * best.score:
+            break
+        chosen.append(following)
         used += size
+        said |= set(following.bearing)
     return [best, *sorted(chosen[1:], key=lambda s: s.order)]
 
 
-def _word_scores(
+def _gain(sentence: Sentence, said: set[str]) -> float:
+    """Return the sentence's score without what was said, half of that still counting."""
+    again = sum(weight for token, weight in sentence.bearing.items() if token in said)
+    return sentence.score - _AGAIN * again
+
+
+def _bearing(
     question: str,
     pool: Sequence[Sentence],
     title: str,
-    frequency: DocumentFrequency,
-    total: int,
-) -> list[float]:
-    """Return for each sentence the share of the question's information it carries."""
+    rarity: Rarity,
+) -> list[dict[str, float]]:
+    """Return for each sentence which of the question's tokens it has, and their shares.
+
+    A token's share is its idf over the index times its idf over the paper's own
+    sentences: the paper's name is rare in the index and all over the paper.
+    """
+    have = [set(tokens(s.quote.text)) for s in pool]
     naming = set(tokens(title))
-    weight = {
-        token: math.log(1 + total / (1 + frequency(token)))
-        * (_NAMED_SHARE if token in naming else 1)
-        for token in set(tokens(question))
-    }
-    whole = sum(w for t, w in weight.items() if frequency(t)) or 1.0
-    return [
-        sum(weight.get(token, 0.0) for token in set(tokens(s.quote.text))) / whole for s in pool
-    ]
+    weight: dict[str, float] = {}
+    for token in set(tokens(question)):
+        inside = sum(token in words for words in have)
+        if not inside:
+            continue
+        telling = math.log(1 + len(pool) / inside) / math.log(1 + len(pool))
+        weight[token] = rarity(token) * telling * (_NAMED_SHARE if token in naming else 1.0)
+    whole = sum(weight.values()) or 1.0
+    return [{t: weight[t] / whole for t in words & weight.keys()} for words in have]
 
 
 def _repeats(one: Sentence, other: Sentence) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rag.types import Paper, Passage
+from rag.types import Paper, Passage, Rendition
 
 
 def passages_of(paper: Paper) -> list[Passage]:
@@ -14,39 +14,22 @@ def passages_of(paper: Paper) -> list[Passage]:
     An abstract is some 200 words: whole, it fits every encoder in use here, and
     splitting it would only part the claim from the name it is about.
     """
+    origin = paper.digests[0] if paper.appearances else ""
     found = []
     if paper.abstract:
         found.append(
-            Passage(
-                id=f"{paper.arxiv_id}/abstract",
-                arxiv_id=paper.arxiv_id,
-                part="abstract",
-                language="en",
-                title=paper.title,
-                text=paper.abstract,
-                digest=paper.digests[0] if paper.appearances else "",
-            )
+            _passage(paper, "abstract", Rendition("abstract", "en", paper.abstract, origin))
         )
     taken: set[str] = set()
     for rendition in paper.renditions:
         # One digest may list a paper twice with different summaries.
-        base = name = f"{paper.arxiv_id}/{rendition.part}@{rendition.digest}"
+        base = name = f"{rendition.part}@{rendition.digest}"
         number = 2
         while name in taken:
             name, number = f"{base}#{number}", number + 1
         taken.add(name)
-        found.append(
-            Passage(
-                id=name,
-                arxiv_id=paper.arxiv_id,
-                part=rendition.part,
-                language=rendition.language,
-                title=paper.title,
-                text=rendition.text,
-                digest=rendition.digest,
-            )
-        )
-    return found or [_title_only(paper)]
+        found.append(_passage(paper, name, rendition))
+    return found or [_passage(paper, "title", Rendition("title", "en", paper.title, origin))]
 
 
 def all_passages(papers: Iterable[Paper]) -> list[Passage]:
@@ -54,13 +37,13 @@ def all_passages(papers: Iterable[Paper]) -> list[Passage]:
     return [passage for paper in papers for passage in passages_of(paper)]
 
 
-def _title_only(paper: Paper) -> Passage:
+def _passage(paper: Paper, name: str, text: Rendition) -> Passage:
     return Passage(
-        id=f"{paper.arxiv_id}/title",
+        id=f"{paper.arxiv_id}/{name}",
         arxiv_id=paper.arxiv_id,
-        part="title",
-        language="en",
+        part=text.part,
+        language=text.language,
         title=paper.title,
-        text=paper.title,
-        digest=paper.digests[0] if paper.appearances else "",
+        text=text.text,
+        digest=text.digest,
     )

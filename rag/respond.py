@@ -103,7 +103,7 @@ def _hits_of(case: _Case, arxiv_ids: Sequence[str]) -> list[Hit]:
 def _fact(case: _Case, hits: Sequence[Hit], *, sure: bool) -> Draft:
     paper = hits[0].paper
     chosen = _quotes(case, paper, _BUDGET)
-    if sure and not states(case.index, case.understood.question, case.language, paper):
+    if sure and not states(case.index, case.question, paper):
         reason = compose.phrase("no_detail", case.language, title=paper.title, id=paper.arxiv_id)
         said = compose.quoted(chosen[:1], paper.arxiv_id, case.language)
         text = f"{reason} {compose.phrase('does_say', case.language)} {said}"
@@ -199,8 +199,7 @@ def _quotes(case: _Case, paper: Paper, budget: float, asked: str | None = None) 
         asked or case.understood.question,
         pool,
         title=paper.title,
-        frequency=case.index.lexical.document_frequency,
-        total=case.index.store.passage_count,
+        rarity=case.index.rarity,
         encode=case.index.encode if case.index.understands(case.language) else None,
     )
     return [sentence.quote for sentence in extract.choose(ranked, budget)]

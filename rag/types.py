@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 Language = Literal["en", "zh"]
@@ -235,6 +235,32 @@ class Ledger:
     def merged(self) -> int:
         """Return how many entries were further appearances of a known paper."""
         return self.entries - self.papers
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of the index: what it holds, and whether it still fits.
+
+    `usable` says that there is one that can be read; `problem` is a sentence
+    when there is none or when it is out of date. `digests`, `days`, `categories`
+    and `announce` count distinct papers by value; a paper may count several times.
+    """
+
+    usable: bool = False
+    problem: str = ""
+    generation: str = ""
+    built: datetime | None = None
+    encoder: str = ""
+    sources: tuple[str, ...] = ()
+    entries: int = 0
+    papers: int = 0
+    passages: int = 0
+    incomplete: int = 0
+    failed: int = 0
+    digests: Mapping[str, int] = field(default_factory=dict)
+    days: Mapping[date, int] = field(default_factory=dict)
+    categories: Mapping[str, int] = field(default_factory=dict)
+    announce: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

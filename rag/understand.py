@@ -26,12 +26,14 @@ Kind = Literal["fact", "list", "comparison", "count", "field"]
 
 _LIST = re.compile(
     r"\b(?:papers|works|articles|studies|results|entries|examples|approaches|methods|benchmarks|"
-    r"everything|anything new|overview of)\b|\b(?:list|all (?:the|of)|who (?:is|are|else)|which ones)\b|"
+    r"everything|anything new|overview of)\b|\b(?:list|all (?:the|of)|who (?:is|are|else)|which "
+    r"ones)\b|"
     r"哪些|哪几[篇个种]|几篇|有哪|都有|列出|列一下|汇总|盘点|梳理|所有|全部|分别有",
     re.IGNORECASE,
 )
 _SINGLE = re.compile(
-    r"\b(?:which|what|the|that|this|one|a) (?:paper|work|article|study|method|one)\b|哪一?篇|那篇|这篇",
+    r"\b(?:which|what|the|that|this|one|a) (?:paper|work|article|study|method|one)\b|哪一?篇|"
+    r"那篇|这篇",
     re.IGNORECASE,
 )
 _COMPARE = re.compile(
@@ -47,33 +49,43 @@ _COUNT = re.compile(
 _CATEGORY = re.compile(r"(?<![\w.])([a-z]{2,8}(?:-[a-z]{2,4})?\.[A-Za-z]{2}(?:-[a-z]{2})?)(?![\w])")
 _ANNOUNCE = re.compile(
     r"(?P<rc>replace-cross|replaced cross|cross.?replac\w+|替换交叉|交叉替换)"
-    r"|(?P<cross>cross-?list\w*|\bcrosses\b|announced? (?:as )?(?:plain )?['‘“\"]?cross\b|交叉(?:列表|提交|公告))"
+    r"|(?P<cross>cross-?list\w*|\bcrosses\b|announced? (?:as )?(?:plain )?['‘“\"]?cross\b|"
+    r"交叉(?:列表|提交|公告))"
     r"|(?P<rep>\breplacements?\b|announced? (?:as )?(?:plain )?['‘“\"]?replaced?\b|"
     r"\bplain ['‘“\"]?replace\b|替换(?:版|稿|公告|类))"
-    r"|(?P<new>newly announced|announced? (?:as )?(?:plain )?['‘“\"]?new\b|new (?:submissions|announcements)|"
+    r"|(?P<new>newly announced|announced? (?:as )?(?:plain )?['‘“\"]?new\b|new (?:submissions|"
+    r"announcements)|"
     r"新(?:提交|公告)|announce type:? new)",
     re.IGNORECASE,
 )
 _AUTHOR = re.compile(
     r"\b(?:by|written by|authored by|co-?authored by|authors? (?:is|are|named)|from author)\s+"
     r"(?P<en>(?:[A-Z\u00c0-\u024f][\w.'’-]*\s?){1,4})"
-    r"|(?:作者(?:是|为|叫|有)?|第一作者是)\s*[:：]?\s*(?P<zh>[A-Za-z\u00c0-\u024f.'’-]+(?:\s+[A-Za-z\u00c0-\u024f.'’-]+)*)"
-    r"|(?P<of>[A-Z][\w.'’-]+(?:\s+[A-Z\u00c0-\u024f][\w.'’-]+)+)\s*(?:的|写的|发表的|参与的)\s*(?:论文|文章|那篇|工作|paper)"
+    r"|(?:作者(?:是|为|叫|有)?|"
+    r"第一作者是)\s*[:：]?\s*(?P<zh>[A-Za-z\u00c0-\u024f.'’-]+(?:\s+[A-Za-z\u00c0-\u024f.'’-]+)*)"
+    r"|(?P<of>[A-Z][\w.'’-]+(?:\s+[A-Z\u00c0-\u024f][\w.'’-]+)+)\s*(?:的|写的|发表的|"
+    r"参与的)\s*(?:论文|文章|那篇|工作|paper)"
 )
 _FIRST_AUTHOR = re.compile(r"\bfirst[- ]author|第一作者|一作", re.IGNORECASE)
 _FIELD = re.compile(
-    r"\bwho (?:wrote|are the authors|is the author|were the authors)|\bauthors?\b.*\?|\baffiliat\w+|"
-    r"\bwhich (?:lab|university|institution)|作者(?:是谁|有哪些|都有谁)|谁写的|哪个(?:机构|学校|团队|实验室)|哪家机构",
+    r"\bwho (?:wrote|are the authors|is the author|were the authors)|\bauthors?\b.*\?|"
+    r"\baffiliat\w+|"
+    r"\bwhich (?:lab|university|institution)|作者(?:是谁|有哪些|都有谁)|谁写的|哪个(?:机构|学校|"
+    r"团队|实验室)|哪家机构",
     re.IGNORECASE,
 )
 _HOUSEKEEPING = frozenset(
     tokens(
         "list lists entries entry digest digests announced announce kind plain category categories "
         "arxiv count number total date dated day today yesterday week month last latest appear "
-        "appeared from author authors first written authored title called name named everything all "
-        "anything many much summary summarise summarize explain describe about abstract link url abs pdf "
-        "摘要 类别 分类 作者 第一作者 多少 几篇 列出 全部 所有 今天 昨天 上周 本周 最新 标题 名字 叫什么 "
-        "收录 总共 一共 属于 日期 发布 公告 类型 讲的 讲的是 的是 是什么 是啥 说的 说了 内容 总结 概括 给我 看看"
+        "appeared from author authors first written authored title called name named everything "
+        "all "
+        "anything many much summary summarise summarize explain describe about abstract link url "
+        "abs pdf "
+        "摘要 类别 分类 作者 第一作者 多少 几篇 列出 全部 所有 今天 昨天 上周 本周 最新 标题 "
+        "名字 叫什么 "
+        "收录 总共 一共 属于 日期 发布 公告 类型 讲的 讲的是 的是 是什么 是啥 说的 说了 内容 "
+        "总结 概括 给我 看看"
     )
 )
 

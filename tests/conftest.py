@@ -13,8 +13,8 @@ from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 from numpy.typing import NDArray
 
-from rag import index as index_module
-from rag.index import build_index
+from rag import build, index
+from rag.build import build_index
 from rag.lexical import tokens
 from rag.settings import Settings
 
@@ -67,7 +67,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def word_encoder(monkeypatch: pytest.MonkeyPatch) -> WordEncoder:
     """The encoder of every index that is built or opened in this test."""
     encoder = WordEncoder()
-    monkeypatch.setattr(index_module, "load_encoder", lambda settings: encoder)
+    for module in (build, index):
+        monkeypatch.setattr(module, "load_encoder", lambda settings: encoder)
     return encoder
 
 

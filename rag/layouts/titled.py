@@ -25,7 +25,9 @@ from rag.types import Announce
 _DATE = re.compile(r"^# (\d{4})-(\d{2})-(\d{2})(?:[-T ].*)?$", re.MULTILINE)
 _HEADING = re.compile(r"^## \[.*$", re.MULTILINE)
 _ENTRY = re.compile(r"^## \[(?P<title>.*)\]\((?P<link>[^)\s]*)\)\s*$")
-_ABSTRACT = re.compile(r"^### Abstract[ \t]*\n(.*?)(?=^### |^# \d{4}-|\Z)", re.MULTILINE | re.DOTALL)
+_ABSTRACT = re.compile(
+    r"^### Abstract[ \t]*\n(.*?)(?=^### |^# \d{4}-|\Z)", re.MULTILINE | re.DOTALL
+)
 _TRANSLATION = re.compile(r"^### 摘要[ \t]*\n(.*?)(?=^### |^# \d{4}-|\Z)", re.MULTILINE | re.DOTALL)
 _ANNOUNCE = re.compile(r"Announce Type:\s*([a-z-]+)")
 _PREFIX = re.compile(r"\A\s*(?:arXiv:\S+[^\n]*\n)?\s*(?:Abstract:)?\s*")

@@ -1,0 +1,113 @@
+"""How the command line prints: stdout is data, stderr is talk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from rag.types import Answer, Hit, Ledger, Paper
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Progress:
+    """A progress bar on stderr for `build_index`."""
+
+    def __enter__(self) -> Progress:
+        self._bar: Any = None
+        return self
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show how far a stage is."""
+        if self._bar is None:
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(console=_console(), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(stage, total=total)
+        self._bar.update(self._task, description=stage, completed=done, total=total)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def say(text: str) -> None:
+    """Print a line on stderr."""
+    typer.echo(text, err=True)
+
+
+def print_json(data: object) -> None:
+    """Print `data` on stdout as JSON."""
+    typer.echo(json.dumps(data, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)
+
+
+def paper_data(paper: Paper) -> dict[str, Any]:
+    """Return a paper as plain data."""
+    return {**dataclasses.asdict(paper), "url": paper.url}
+
+
+def hit_data(hit: Hit) -> dict[str, Any]:
+    """Return a hit as plain data, its paper by id, title and link."""
+    return {
+        "arxiv_id": hit.paper.arxiv_id,
+        "title": hit.paper.title,
+        "url": hit.paper.url,
+        "score": hit.score,
+        "dense": hit.dense,
+        "lexical": hit.lexical,
+        "passage": dataclasses.asdict(hit.passage),
+    }
+
+
+def answer_data(answer: Answer) -> dict[str, Any]:
+    """Return an answer as plain data."""
+    data = dataclasses.asdict(dataclasses.replace(answer, hits=(), nearest=()))
+    data["hits"] = [hit_data(hit) for hit in answer.hits]
+    data["nearest"] = [{"arxiv_id": p.arxiv_id, "title": p.title} for p in answer.nearest]
+    return data
+
+
+def print_answer(answer: Answer) -> None:
+    """Print the answer and its sources on stdout, its notes on stderr."""
+    typer.echo(answer.text)
+    if answer.citations:
+        typer.echo("\n来源：" if answer.language == "zh" else "\nSources:")
+    for citation in answer.citations:
+        typer.echo(f"[{citation.arxiv_id}] {citation.title}\n    {citation.url}")
+    for note in answer.notes:
+        say(note)
+
+
+def print_ledger(ledger: Ledger, as_json: bool) -> None:
+    """Print what a build read and could not read on stdout."""
+    if as_json:
+        print_json({**dataclasses.asdict(ledger), "merged": ledger.merged})
+        return
+    typer.echo(f"files       {ledger.files}")
+    typer.echo(f"entries     {ledger.entries}")
+    typer.echo(f"papers      {ledger.papers}")
+    typer.echo(f"merged      {ledger.merged}")
+    typer.echo(f"passages    {ledger.passages}, {ledger.embedded} newly embedded")
+    typer.echo(f"incomplete  {len(ledger.incomplete)}")
+    for odd in ledger.incomplete:
+        typer.echo(f"  {odd.arxiv_id} ({odd.digest}, line {odd.line}): no {', '.join(odd.missing)}")
+    typer.echo(f"failed      {len(ledger.failed)}")
+    for bad in ledger.failed:
+        place = f", line {bad.line}" if bad.line else ""
+        typer.echo(f"  {bad.path}{place}: {bad.reason}")
