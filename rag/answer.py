@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, cast
 
+from rag import compose
 from rag.chat import resolve
-from rag.errors import DigestRagError
-from rag.index import open_index
-from rag.respond import Draft, respond
+from rag.cite import markers
+from rag.errors import LLMError
+from rag.index import Index, open_index
+from rag.respond import Draft, quotes_for, respond
 from rag.search import checked
 from rag.settings import Settings
-from rag.types import Answer, Done, Event, Filters, Retrieved, Token, Turn
+from rag.types import Answer, Done, Event, Filters, Language, Paper, Passage, Retrieved, Token, Turn
 from rag.understand import understand
+
+if TYPE_CHECKING:
+    from llama_index.core.llms.llm import LLM
+
+    from rag.generate import Generated
+
+# How many papers a language model is shown, those that the draft cites first.
+_SHOWN = 6
 
 
 def answer(
@@ -26,8 +38,11 @@ def answer(
 
     `history` are the turns before, oldest first; `filters` restrict the papers;
     `llm` is a specification such as "ollama:qwen3", a LlamaIndex LLM, "none", or
-    None for the setting's. A refusal is an answer. Raises `QuestionError` for a
-    question that can't be asked, an `IndexFailure` without a usable index.
+    None for the setting's. A refusal is an answer, and a language model that
+    fails costs nothing but its prose: the answer is then made of the papers' own
+    sentences and a note says why. Raises `QuestionError` for a question that
+    can't be asked, an `IndexFailure` without a usable index, `SettingError` for
+    a specification that can't be read.
     """
     events = stream(question, history=history, filters=filters, llm=llm, settings=settings)
     done = next(event for event in events if isinstance(event, Done))
@@ -45,23 +60,98 @@ def stream(
     """Yield the papers found, the answer's text piece by piece, and the answer.
 
     Takes and raises what `answer` does. The text of `Done` counts: it may mark
-    what the pieces before it said.
+    or replace what the pieces before it said. Closing the iterator cancels a
+    language model's request.
     """
     settings = settings or Settings.from_env()
     asked = checked(question, settings)
     index = open_index(settings)
     understood = understand(asked, index, filters)
-    resolved = resolve(understood, history)
-    draft: Draft = respond(index, understood, resolved, settings)
+    draft = respond(index, understood, resolve(understood, history), settings)
     yield Retrieved(draft.answer.hits)
-    yield from _pieces(draft.answer.text)
-    yield Done(draft.answer)
-
-
-def _pieces(text: str) -> Iterator[Token]:
-    """Yield the text by lines, so that a reader sees it grow."""
-    for line in text.splitlines(keepends=True):
+    result = draft.answer
+    try:
+        model = _model(llm, settings) if draft.open else None
+        if model is not None:
+            yield Done((yield from _written(model, draft, index, history, settings)))
+            return
+    except LLMError as error:
+        result = replace(result, notes=(*result.notes, _fallback(error, result.language)))
+    for line in result.text.splitlines(keepends=True):
         yield Token(line)
+    yield Done(result)
 
 
-__all__ = ["DigestRagError", "answer", "stream"]
+def _model(llm: object, settings: Settings) -> LLM | None:
+    if llm is not None and not isinstance(llm, str):
+        return cast("LLM", llm)
+    spec = llm if isinstance(llm, str) else settings.llm
+    if spec.strip() in ("", "none"):
+        return None
+    from rag.llm import load_llm
+
+    return load_llm(spec, settings)
+
+
+def _written(
+    model: LLM, draft: Draft, index: Index, history: Sequence[Turn], settings: Settings
+) -> Generator[Event, None, Answer]:
+    """Let the model write; yield its pieces and return the checked answer."""
+    from rag.generate import generate
+
+    before = draft.answer
+    evidence = _evidence(before, index)
+    writing = generate(
+        before.question,
+        before.language,
+        evidence,
+        llm=model,
+        history=history,
+        first_token=settings.llm_first_token,
+        timeout=settings.llm_timeout,
+        encode=index.encode,
+    )
+    generated = yield from _tokens(writing)
+    papers = {paper.arxiv_id: paper for paper, _ in evidence}
+    cited = [papers[i] for i in markers(generated.text) if i in papers]
+    details = asdict(generated)
+    del details["text"]
+    return replace(
+        before,
+        text=generated.text,
+        is_refusal=generated.is_refusal,
+        citations=tuple(
+            compose.cite(paper, quotes_for(index, before.question, before.language, paper))
+            for paper in cited
+        ),
+        nearest=tuple(hit.paper for hit in before.hits[:3]) if generated.is_refusal else (),
+        notes=(*before.notes, *generated.notes),
+        mode="generated",
+        model=details,
+    )
+
+
+def _tokens(writing: Generator[str, None, Generated]) -> Generator[Event, None, Generated]:
+    """Yield the pieces as events; closing this closes the writing, and its request."""
+    try:
+        while True:
+            yield Token(next(writing))
+    except StopIteration as stop:
+        return cast("Generated", stop.value)
+    finally:
+        writing.close()
+
+
+def _evidence(before: Answer, index: Index) -> list[tuple[Paper, Sequence[Passage]]]:
+    """Return the papers to show with their passages: those cited first, then the found."""
+    papers = {c.arxiv_id: index.store.paper(c.arxiv_id) for c in before.citations}
+    for hit in before.hits:
+        if len(papers) < _SHOWN:
+            papers.setdefault(hit.paper.arxiv_id, hit.paper)
+    return [(p, index.store.passages_of(p.arxiv_id)) for p in papers.values() if p is not None]
+
+
+def _fallback(error: LLMError, language: Language) -> str:
+    if language == "zh":
+        return f"语言模型没有给出可用的回答，以上内容摘自论文原文。（{error}）"
+    return f"The language model gave no usable answer; the sentences are the papers' own. {error}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rag import compose, extract
 from rag.chat import Resolved
@@ -17,7 +18,7 @@ from rag.types import Answer, Filters, Hit, Language, Paper, Quote
 from rag.understand import Understood
 
 _TOP = 10
-_BUDGET = 105.0
+BUDGET = 105.0
 _LINE = 45.0
 _CELL = 60.0
 _MOST_LISTED = 8
@@ -26,7 +27,7 @@ _CLEARLY_BETTER = 0.35
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An extractive answer; `open` when a language model may write it better."""
+    """An answer from the papers alone; `open` when a language model may write it better."""
 
     answer: Answer
     open: bool = False
@@ -44,6 +45,16 @@ class _Case:
     @property
     def language(self) -> Language:
         return self.understood.language
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What every answer says of itself."""
+        return {
+            "kind": self.understood.kind,
+            "chips": self.understood.chips,
+            "searched": self.question if self.question != self.understood.question else "",
+            "generation": self.index.manifest.generation,
+        }
 
     def paper(self, arxiv_id: str) -> Paper | None:
         return self.index.store.paper(arxiv_id)
@@ -85,7 +96,12 @@ def _searched(case: _Case, resolved: Resolved) -> Draft:
         return _refuse(case, hits)
     if case.understood.kind in ("list", "count"):
         return _list(case, hits)
-    return _fact(case, hits, sure=bool(case.understood.filters))
+    return _fact(case, hits, sure=bool(case.understood.filters) or _leads(hits))
+
+
+def _leads(hits: Sequence[Hit]) -> bool:
+    """Return whether the best paper is so far ahead that the question must mean it."""
+    return len(hits) < 2 or hits[0].score - hits[1].score > _CLEARLY_BETTER
 
 
 def _stands_alone(hits: Sequence[Hit], before: str) -> bool:
@@ -102,7 +118,7 @@ def _hits_of(case: _Case, arxiv_ids: Sequence[str]) -> list[Hit]:
 
 def _fact(case: _Case, hits: Sequence[Hit], *, sure: bool) -> Draft:
     paper = hits[0].paper
-    chosen = _quotes(case, paper, _BUDGET)
+    chosen = _quotes(case, paper, BUDGET)
     if sure and not states(case.index, case.question, paper):
         reason = compose.phrase("no_detail", case.language, title=paper.title, id=paper.arxiv_id)
         said = compose.quoted(chosen[:1], paper.arxiv_id, case.language)
@@ -189,18 +205,27 @@ def _refuse(
         is_refusal=True,
         hits=tuple(hits),
         nearest=nearest,
+        **case.facts,
     )
     return Draft(answer)
 
 
 def _quotes(case: _Case, paper: Paper, budget: float, asked: str | None = None) -> list[Quote]:
-    pool = extract.split(case.index.store.passages_of(paper.arxiv_id), case.language)
+    question = asked or case.understood.question
+    return quotes_for(case.index, question, case.language, paper, budget)
+
+
+def quotes_for(
+    index: Index, question: str, language: Language, paper: Paper, budget: float = BUDGET
+) -> list[Quote]:
+    """Return the paper's sentences that bear most on the question, within `budget` words."""
+    pool = extract.split(index.store.passages_of(paper.arxiv_id), language)
     ranked = extract.rank(
-        asked or case.understood.question,
+        question,
         pool,
         title=paper.title,
-        rarity=case.index.rarity,
-        encode=case.index.encode if case.index.understands(case.language) else None,
+        rarity=index.rarity,
+        encode=index.encode if index.understands(language) else None,
     )
     return [sentence.quote for sentence in extract.choose(ranked, budget)]
 
@@ -217,4 +242,5 @@ def _answer(
         language=case.language,
         citations=tuple(compose.cite(paper, quotes) for paper, quotes in items),
         hits=tuple(hits),
+        **case.facts,
     )

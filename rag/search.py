@@ -12,11 +12,13 @@ from rag.index import Index, open_index
 from rag.layouts.base import ARXIV_ID
 from rag.names import mentions
 from rag.settings import Settings
-from rag.text import strip_invisible
+from rag.text import language_of, strip_invisible
 from rag.types import Filters, Hit
 
 # How many passages each leg brings to the fusion.
 _POOL = 200
+# The weight of the dense leg when the encoder does not know the question's language.
+_UNKNOWN_LANGUAGE = 0.1
 # How far above the fused score, at most 1, a paper is lifted that is named by id.
 _BY_ID = 3.0
 
@@ -63,7 +65,8 @@ def find(
         return []
     dense, dense_rows = dense_leg(index, question, allowed)
     lexical, lexical_rows = lexical_leg(index, question, allowed)
-    fused = _with_names(index, question, fuse(dense, lexical, dense_weight), allowed)
+    weight = dense_weight if index.understands(language_of(question)) else _UNKNOWN_LANGUAGE
+    fused = _with_names(index, question, fuse(dense, lexical, weight), allowed)
     best = sorted(fused, key=lambda paper: (-fused[paper], paper))[: max(top_k, 0)]
     rows = {**lexical_rows, **dense_rows}
     chosen = {paper: rows[paper] if paper in rows else _first_row(index, paper) for paper in best}

@@ -56,7 +56,7 @@ class Settings:
         },
     )
     dense_weight: float = field(
-        default=0.4,
+        default=0.5,
         metadata={
             "variable": "RAG_DENSE_WEIGHT",
             "range": (0.0, 1.0),
@@ -67,7 +67,7 @@ class Settings:
         default="none",
         metadata={
             "variable": "RAG_LLM",
-            "help": "none, openai:MODEL, ollama:MODEL or http://HOST:PORT/v1#MODEL.",
+            "help": "none, openai:MODEL, ollama:MODEL, hf:MODEL or http://HOST:PORT/v1#MODEL.",
         },
     )
     llm_key: str = field(
@@ -90,6 +90,20 @@ class Settings:
             "variable": "RAG_LLM_TIMEOUT",
             "range": (0.001, 86400.0),
             "help": "Seconds a model's answer may take.",
+        },
+    )
+    llm_first_token: float = field(
+        default=30.0,
+        metadata={
+            "variable": "RAG_LLM_FIRST_TOKEN",
+            "help": "Seconds a model may take to begin its answer.",
+        },
+    )
+    llm_context: int = field(
+        default=0,
+        metadata={
+            "variable": "RAG_LLM_CONTEXT",
+            "help": "Size of the model's context in tokens; 0 asks its server.",
         },
     )
     max_question: int = field(
@@ -142,9 +156,9 @@ def _parse(name: str, variable: str, raw: str) -> object:
                 return tuple(Path(p) for p in raw.split(os.pathsep) if p)
             case "index_dir":
                 return Path(raw)
-            case "dense_weight" | "llm_timeout":
+            case "dense_weight" | "llm_timeout" | "llm_first_token":
                 return float(raw)
-            case "port" | "max_question" | "truncate_dim":
+            case "port" | "max_question" | "truncate_dim" | "llm_context":
                 return int(raw)
             case _:
                 return raw

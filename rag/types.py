@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 Language = Literal["en", "zh"]
 Part = Literal[
@@ -20,6 +20,7 @@ Part = Literal[
 ]
 Announce = Literal["new", "cross", "replace", "replace-cross"]
 Mode = Literal["extractive", "generated", "lookup"]
+Kind = Literal["fact", "list", "comparison", "count", "field"]
 
 ARXIV_ABS = "https://arxiv.org/abs/"
 
@@ -148,12 +149,24 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Chip:
+    """One thing that a question was understood to ask: a filter's field and its value."""
+
+    field: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer whose sentences carry markers such as `[2506.05739]`.
 
     `is_refusal` says that the digests don't hold the answer; `nearest` are then
     the papers that come closest. `notes` are lines for the reader about how the
     answer came to be (a language model that could not be reached, say).
+    `chips` are the look-ups that were read out of the question, `searched` what
+    was searched where a conversation completed it, `generation` the index's, and
+    `model` how a language model wrote it: its name, the hash of the prompt, the
+    passages it saw, tokens, seconds and the verdict on each sentence.
     """
 
     question: str
@@ -165,6 +178,11 @@ class Answer:
     nearest: tuple[Paper, ...] = ()
     notes: tuple[str, ...] = ()
     mode: Mode = "extractive"
+    kind: Kind = "fact"
+    chips: tuple[Chip, ...] = ()
+    searched: str = ""
+    generation: str = ""
+    model: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

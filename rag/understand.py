@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import cast
 
 from rag.dates import Days, find_days
 from rag.index import Index
@@ -20,9 +20,7 @@ from rag.lexical import tokens
 from rag.names import mentions
 from rag.store import author_key
 from rag.text import language_of
-from rag.types import Announce, Filters, Language
-
-Kind = Literal["fact", "list", "comparison", "count", "field"]
+from rag.types import Announce, Chip, Filters, Kind, Language
 
 _LIST = re.compile(
     r"\b(?:papers|works|articles|studies|results|entries|examples|approaches|methods|benchmarks|"
@@ -92,14 +90,6 @@ _HOUSEKEEPING = frozenset(
 
 # A made-up word in one paper's text names it; a shared one, or an acronym, does not.
 _SURE = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """One thing that was understood: the filter's field and what it became."""
-
-    field: str
-    value: str
 
 
 @dataclass(frozen=True, slots=True)

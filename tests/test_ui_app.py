@@ -69,7 +69,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def ask(conversation: Conversation = (), question: str = "Why?") -> list[Conversation]:
-    return list(session.ask(conversation, question, rag.Filters(), "en", SETTINGS))
+    return list(session.ask(conversation, question, session.Way(), SETTINGS))
 
 
 def test_only_public_names_of_the_product_are_used() -> None:
@@ -107,6 +107,15 @@ def test_the_conversation_is_the_history(asked: list[dict[str, Any]]) -> None:
     ask(broken, "And then?")
     assert asked[-1]["history"] == [rag.Turn("Why?", ANSWER)]
     assert asked[-1]["settings"] is SETTINGS
+
+
+def test_a_reader_may_do_without_the_model(asked: list[dict[str, Any]]) -> None:
+    way = session.Way("zh", rag.Filters(categories=("cs.CL",)), "none")
+    list(session.ask((), "为什么？", way, SETTINGS))
+    assert asked[-1]["llm"] == "none"
+    assert asked[-1]["filters"] == rag.Filters(categories=("cs.CL",))
+    ask()
+    assert asked[-1]["llm"] is None
 
 
 def test_an_error_of_the_product_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +171,7 @@ def test_closing_a_stream_closes_the_answering(monkeypatch: pytest.MonkeyPatch) 
             closed.append(True)
 
     monkeypatch.setattr(rag, "stream", stream)
-    growing = session.ask((), "Why?", rag.Filters(), "en", SETTINGS)
+    growing = session.ask((), "Why?", session.Way(), SETTINGS)
     next(growing), next(growing)
     growing.close()  # type: ignore[attr-defined]
     assert closed

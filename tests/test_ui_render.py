@@ -220,7 +220,7 @@ def test_machine_made_summaries_are_labelled() -> None:
 
 
 def test_every_text_stands_in_both_languages() -> None:
-    values = dict.fromkeys(("n", "s", "papers", "entries", "failed"), 3)
+    values = dict.fromkeys(("n", "s", "papers", "entries", "failed", "model"), 3)
     for key in KEYS:
         english, chinese = text("en", key, **values), text("zh", key, **values)
         assert english

@@ -16,7 +16,7 @@ from ui import export, session
 from ui.cards import panel_html
 from ui.layout import Page, dressable, dressed, lay_out
 from ui.render import escape
-from ui.session import FIELDS, Conversation
+from ui.session import FIELDS, Conversation, Way
 from ui.state import rebuild
 from ui.texts import Language, preferred, text
 
@@ -51,7 +51,7 @@ def build(settings: rag.Settings) -> gr.Blocks:
     """Return the app, ready to be launched; it opens nothing yet."""
     app = gr.Blocks(title="Digest chat", analytics_enabled=False, fill_width=True)
     with app:
-        page = lay_out()
+        page = lay_out(settings)
         _dress(app, page, settings)
         _converse(page, settings)
         _save(page, settings)
@@ -139,14 +139,15 @@ def _dress(app: gr.Blocks, page: Page, settings: rag.Settings) -> None:
 
 def _converse(page: Page, settings: rag.Settings) -> None:
     shown = [page.box, page.conversation, page.chat, page.sources]
-    given = [page.conversation, page.language, *page.form]
+    given = [page.conversation, page.language, page.writer, *page.form]
 
     def respond(
-        question: str, conversation: Conversation, language: Language, *fields: object
+        question: str, conversation: Conversation, language: Language, llm: str, *fields: object
     ) -> Iterator[tuple[Any, ...]]:
         filters = session.make_filters(dict(zip(FIELDS, fields, strict=True)))
+        way = Way(language, filters, llm)
         first = gr.update(value="", submit_btn=False, stop_btn=True)
-        for grown in session.ask(conversation, question, filters, language, settings):
+        for grown in session.ask(conversation, question, way, settings):
             conversation = grown
             yield first, grown, session.messages(grown, language), gr.skip()
             first = gr.skip()
@@ -158,9 +159,13 @@ def _converse(page: Page, settings: rag.Settings) -> None:
         )
 
     def respond_to_example(
-        chosen: gr.SelectData, conversation: Conversation, language: Language, *fields: object
+        chosen: gr.SelectData,
+        conversation: Conversation,
+        language: Language,
+        llm: str,
+        *fields: object,
     ) -> Iterator[tuple[Any, ...]]:
-        yield from respond(chosen.value["text"], conversation, language, *fields)
+        yield from respond(chosen.value["text"], conversation, language, llm, *fields)
 
     def stop(conversation: Conversation, language: Language) -> tuple[Any, ...]:
         conversation = session.stopped(conversation, language)

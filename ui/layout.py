@@ -16,6 +16,7 @@ from ui.texts import Language, text
 Field = gr.Dropdown | gr.Textbox
 
 _LISTS = ("categories", "digests", "announce")
+_BUTTONS = ("clear", "save", "bibtex")
 _DAYS = ("since", "until")
 
 
@@ -32,6 +33,7 @@ class Page:
     bibtex: gr.Button
     filters: gr.Accordion
     reset: gr.Button
+    writer: gr.Radio
     sources_title: gr.HTML
     sources: gr.HTML
     index: gr.Accordion
@@ -48,7 +50,7 @@ class Page:
         return [self.fields[name] for name in FIELDS]
 
 
-def lay_out() -> Page:
+def lay_out(settings: rag.Settings) -> Page:
     """Put the components on the page; call it inside `gr.Blocks`."""
     parts: dict[str, Any] = {"conversation": gr.State(()), "file": gr.Textbox(visible=False)}
     with gr.Row(elem_id="top"):
@@ -62,7 +64,7 @@ def lay_out() -> Page:
         )
     with gr.Row(elem_id="main"):
         with gr.Column(scale=3, min_width=320, elem_id="left"):
-            parts |= _conversation()
+            parts |= _conversation(settings)
         with gr.Column(scale=2, min_width=300, elem_id="right"):
             parts["sources_title"] = gr.HTML(elem_id="sources-title")
             parts["sources"] = gr.HTML(elem_id="sources")
@@ -73,7 +75,7 @@ def lay_out() -> Page:
     return Page(**parts)
 
 
-def _conversation() -> dict[str, Any]:
+def _conversation(settings: rag.Settings) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     parts["chat"] = gr.Chatbot(
         elem_id="chat",
@@ -94,11 +96,21 @@ def _conversation() -> dict[str, Any]:
         submit_btn=True,
         autofocus=True,
     )
+    # Only what the settings name: an address typed here would be sent their key.
+    has_model = settings.llm != "none"
+    parts["writer"] = gr.Radio(
+        [("", ""), ("", "none")],
+        value="",
+        visible=has_model,
+        show_label=False,
+        container=False,
+        elem_id="writer",
+    )
     with gr.Accordion(open=False, elem_id="filters") as parts["filters"]:
         parts["fields"] = _fields()
         parts["reset"] = gr.Button(size="sm", elem_id="reset")
     with gr.Row(elem_id="actions"):
-        for name in ("clear", "save", "bibtex"):
+        for name in _BUTTONS:
             parts[name] = gr.Button(size="sm", variant="secondary", elem_id=name, min_width=120)
     return parts
 
@@ -133,6 +145,13 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
             examples=[{"text": q} for q in example_questions(settings, language)],
         ),
         page.box: gr.update(placeholder=say("ask"), label=say("question")),
+        page.writer: gr.update(
+            label=say("writer"),
+            choices=[
+                (text(language, "writer_model", model=settings.llm.rpartition("#")[2]), ""),
+                (say("writer_quotes"), "none"),
+            ],
+        ),
         page.filters: gr.update(label=say("filters")),
         page.reset: gr.update(value=say("filters_reset")),
         page.sources_title: f"<h2>{escape(say('sources'))}</h2>",
@@ -140,7 +159,7 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
         page.state: state_html(status, language),
         page.rebuild: gr.update(value=say("rebuild")),
     }
-    for button in ("clear", "save", "bibtex"):
+    for button in _BUTTONS:
         updates[getattr(page, button)] = gr.update(value=say(button))
     for name in (*_LISTS, *_DAYS):
         updates[page.fields[name]] = gr.update(label=say(name), choices=found[name])
@@ -151,7 +170,5 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
 
 def dressable(page: Page) -> list[Any]:
     """Return the components that `dressed` updates."""
-    names = (
-        "header language chat box filters reset sources_title index state rebuild clear save bibtex"
-    )
-    return [*(getattr(page, name) for name in names.split()), *page.form]
+    names = "header language chat box writer filters reset sources_title index state rebuild"
+    return [*(getattr(page, name) for name in (*names.split(), *_BUTTONS)), *page.form]

@@ -72,7 +72,9 @@ def answer_html(answer: rag.Answer, language: Language, seconds: float | None = 
     titles |= {p.arxiv_id: p.title for p in answer.nearest if p.arxiv_id not in titles}
     css = "answer refusal" if answer.is_refusal else "answer"
     notes = "".join(f'<p class="note">{_inline_breaks(escape(n))}</p>' for n in answer.notes)
-    facts = [_source_count(answer, language)]
+    facts = [text(language, "refused" if answer.is_refusal else answer.mode)]
+    if not answer.is_refusal:
+        facts.append(_source_count(answer, language))
     if seconds is not None:
         facts.append(text(language, "seconds", s=f"{max(seconds, 0.1):.1f}"))
     return (
@@ -152,8 +154,6 @@ def _inline_breaks(escaped: str) -> str:
 
 
 def _source_count(answer: rag.Answer, language: Language) -> str:
-    if answer.is_refusal:
-        return text(language, "refused")
     match len(answer.citations):
         case 0:
             return text(language, "no_sources")

@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -52,24 +52,33 @@ def turns(conversation: Conversation) -> list[rag.Turn]:
     return [rag.Turn(e.question, e.answer) for e in conversation if e.answer]
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one reader wants to be answered; `llm` "" is the setting's model, if any."""
+
+    language: Language = "en"
+    filters: rag.Filters = field(default_factory=rag.Filters)
+    llm: str = ""
+
+
 def ask(
-    conversation: Conversation,
-    question: str,
-    filters: rag.Filters,
-    language: Language,
-    settings: rag.Settings,
+    conversation: Conversation, question: str, way: Way, settings: rag.Settings
 ) -> Iterator[Conversation]:
     """Yield the conversation as the answer to `question` grows; the last is final.
 
     An error of the product becomes a sentence in the conversation.
     """
     started = time.monotonic()
-    conversation = stopped(conversation, language)
+    conversation = stopped(conversation, way.language)
     exchange = Exchange(question)
     yield (*conversation, exchange)
     try:
         events = rag.stream(
-            question, history=turns(conversation), filters=filters, settings=settings
+            question,
+            history=turns(conversation),
+            filters=way.filters,
+            llm=way.llm or None,
+            settings=settings,
         )
         for grown in _grow(exchange, events):
             exchange = grown
@@ -78,7 +87,7 @@ def ask(
         yield (*conversation, replace(exchange, trouble=str(error)))
     except Exception:
         _LOG.exception("A question could not be answered.")
-        yield (*conversation, replace(exchange, trouble=text(language, "failed")))
+        yield (*conversation, replace(exchange, trouble=text(way.language, "failed")))
     else:
         yield (*conversation, replace(exchange, seconds=time.monotonic() - started))
 

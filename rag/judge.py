@@ -1,0 +1,130 @@
+"""Check an answer sentence by sentence against the passages it cites, and say so in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rag.cite import MARKER, markers, without_markers
+from rag.lexical import tokens
+from rag.support import Encode, Verdict, support
+from rag.text import sentences
+from rag.types import Language, Passage
+
+_BULLET = re.compile(r"^\s*(?:[-*•>]+|\d{1,2}[.)、]|#+)\s+")
+_END = re.compile(r"[.!?。！？…]*[\"”’'*_)）]*\s*$")
+_LATE_MARKER = re.compile(rf"([.!?。！？])((?:\s*{MARKER})+)")
+_REFERENCES = re.compile(
+    r"\n+\s*[#*\s]*(?:references?|sources?|citations?|bibliography|参考文献|参考资料|引用|来源)"
+    r"[*\s]*[:：]?[*\s]*\n.*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+# A sentence about the evidence itself claims nothing about a paper.
+_ABOUT_EVIDENCE = re.compile(
+    r"\b(?:evidence|digests?|passages?|sources?|excerpts?|provided|abstracts?|context)\b[^.]*"
+    r"\b(?:not|no|n't|nothing|lacks?|missing)\b|\b(?:not|no|nothing)\b[^.]*"
+    r"\b(?:evidence|digests?|passages|sources|excerpts?|provided|abstracts?)\b"
+    r"|(?:资料|证据|摘要|原文|论文|文中|来源)[^。]{0,12}(?:没有|未|不能|无法|并无|缺少|不包含)"
+    r"|(?:没有|未|无法)[^。]{0,8}(?:提及|提到|说明|给出|找到)",
+    re.IGNORECASE,
+)
+_MIN_TOKENS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One claiming sentence of an answer: whom it cites and how far they say so.
+
+    `added` tells that the citation is ours: the model had given none.
+    """
+
+    sentence: str
+    arxiv_ids: tuple[str, ...]
+    verdict: Verdict
+    added: bool = False
+
+
+def judge(
+    text: str,
+    language: Language,
+    passages: Mapping[str, Sequence[Passage]],
+    *,
+    question: str = "",
+    encode: Encode | None = None,
+) -> tuple[str, tuple[Checked, ...]]:
+    """Return the answer with its doubts marked, and the verdict on each claim.
+
+    `passages` are the evidence by arXiv id. A sentence that its sources do not
+    support is marked in the text; an uncited one gets the citation of the paper
+    that supports it.
+    """
+    tidied = _LATE_MARKER.sub(_before_end, _REFERENCES.sub("", text))
+    found: list[Checked] = []
+    lines = []
+    alone = len(sentences(tidied, language)) == 1
+    for line in tidied.split("\n"):
+        rest, out = line, ""
+        for sentence in sentences(line, language):
+            head, _, rest = rest.partition(sentence)
+            checked = _checked(sentence, passages, question, encode, alone)
+            if checked:
+                found.append(checked)
+            out += head + (_marked(sentence, checked, language) if checked else sentence)
+        lines.append(out + rest)
+    return "\n".join(lines).strip(), tuple(found)
+
+
+def is_about_evidence(text: str) -> bool:
+    """Return whether a text without citations only says that the evidence lacks something."""
+    return bool(_ABOUT_EVIDENCE.search(text))
+
+
+def _checked(
+    sentence: str,
+    passages: Mapping[str, Sequence[Passage]],
+    question: str,
+    encode: Encode | None,
+    alone: bool,
+) -> Checked | None:
+    claim = _BULLET.sub("", without_markers(sentence)).strip(" *_#")
+    cited = [i for i in markers(sentence) if i in passages]
+    if not cited and (claim.endswith((":", "：", "?", "？")) or is_about_evidence(claim)):
+        return None
+    if len(tokens(claim)) < (1 if alone else _MIN_TOKENS):
+        return None
+    if cited:
+        pool = [p for i in cited for p in passages[i]]
+        return Checked(sentence, tuple(cited), support(claim, pool, said=question, encode=encode))
+    verdicts = {
+        i: support(claim, pool, said=question, encode=encode) for i, pool in passages.items()
+    }
+    best = max(verdicts, key=lambda i: verdicts[i].score, default="")
+    if best and verdicts[best].label == "supported":
+        return Checked(sentence, (best,), verdicts[best], added=True)
+    return Checked(sentence, (), verdicts[best] if best else Verdict("unsupported", 0.0))
+
+
+def _marked(sentence: str, checked: Checked, language: Language) -> str:
+    end = _END.search(sentence)
+    at = end.start() if end else len(sentence)
+    body, tail = sentence[:at].rstrip(), sentence[at:]
+    if checked.added:
+        gap = "" if language == "zh" else " "
+        body += gap + " ".join(f"[{i}]" for i in checked.arxiv_ids)
+    if checked.verdict.label == "unsupported":
+        body += _doubt(checked, language)
+    return body + tail
+
+
+def _doubt(checked: Checked, language: Language) -> str:
+    missing = "、".join(checked.verdict.missing_numbers)
+    if language == "zh":
+        return f"（来源中没有 {missing}）" if missing else "（来源未证实）"
+    missing = missing.replace("、", ", ")
+    return f" (not in the source: {missing})" if missing else " (not confirmed by the source)"
+
+
+def _before_end(match: re.Match[str]) -> str:
+    gap = " " if match[1] in ".!?" else ""
+    return gap + match[2].strip() + match[1]
