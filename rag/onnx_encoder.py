@@ -17,7 +17,7 @@ from rag.embed import Progress, Vectors, unit_rows, well_formed
 from rag.onnx_graph import sentence_graph
 
 # Raised whenever the graph or the pooling changes, so that old exports are not used.
-_RECIPE = f"mean,unit,{MAX_TOKENS},int8,1"
+_RECIPE = f"mean,unit,{MAX_TOKENS},int8,2"
 # Passages between two calls of `progress`.
 _STRIDE = 256
 _GRAPH, _TOKENIZER = "model.onnx", "tokenizer.json"
