@@ -11,6 +11,7 @@ from rag.chat import resolve
 from rag.cite import markers
 from rag.errors import LLMError
 from rag.index import Index, open_index
+from rag.question import in_other_language, plain_question
 from rag.respond import Draft, quotes_for, respond
 from rag.search import checked
 from rag.settings import Settings
@@ -66,8 +67,9 @@ def stream(
     settings = settings or Settings.from_env()
     asked = checked(question, settings)
     index = open_index(settings)
-    understood = understand(asked, index, filters)
+    understood = understand(plain_question(asked), index, filters)
     draft = respond(index, understood, resolve(understood, history), settings)
+    draft = replace(draft, answer=_as_asked(draft.answer, asked))
     yield Retrieved(draft.answer.hits)
     result = draft.answer
     try:
@@ -80,6 +82,13 @@ def stream(
     for line in result.text.splitlines(keepends=True):
         yield Token(line)
     yield Done(result)
+
+
+def _as_asked(result: Answer, asked: str) -> Answer:
+    notes = result.notes
+    if in_other_language(asked):
+        notes = (*notes, "The question is in another language; the answer is in English.")
+    return replace(result, question=asked, notes=notes)
 
 
 def _model(llm: object, settings: Settings) -> LLM | None:

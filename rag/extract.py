@@ -76,6 +76,17 @@ _KINDS: tuple[_Kind, ...] = tuple(
 _WEIGHT_WORDS, _WEIGHT_MEANING, _WEIGHT_KIND, _WEIGHT_PART = 1.0, 1.0, 0.3, 0.08
 _NAMED_SHARE = 0.6
 _REPEAT = 0.72
+# Where the code lies answers a question about code and no other; a sentence that
+# leans on the one before it says less by itself.
+_CODE = re.compile(r"https?://|\bcodes?\b.{0,40}\bavailable|代码|开源|源码", re.IGNORECASE)
+_ASKS_CODE = re.compile(
+    r"\bcode|github|repo|open.?source|releas|\blink|weights|代码|开源|源码|链接|地址|权重|发布|放出",
+    re.IGNORECASE,
+)
+_LEANS = re.compile(
+    r"(?:However|Moreover|Furthermore|Additionally|In addition|Besides|These|They|Such|It)\b"
+)
+_OF_CODE, _OF_LEANING = 0.4, 0.1
 _FLOOR = 0.1
 _AGAIN = 0.5
 
@@ -143,8 +154,14 @@ def rank(
         for sign, parts in kinds:
             score += _WEIGHT_KIND * bool(sign.search(sentence.quote.text)) / len(kinds)
             score += _WEIGHT_PART * (sentence.quote.part in parts) / len(kinds)
+        score -= _drawbacks(question, sentence.quote.text)
         ranked.append(replace(sentence, score=score, bearing=bearing))
     return ranked
+
+
+def _drawbacks(question: str, text: str) -> float:
+    beside = _CODE.search(text) and not _ASKS_CODE.search(question)
+    return _OF_CODE * bool(beside) + _OF_LEANING * bool(_LEANS.match(text))
 
 
 def choose(ranked: Sequence[Sentence], budget: float) -> list[Sentence]:

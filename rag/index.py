@@ -23,6 +23,7 @@ from rag.embed import Encoder, load_encoder
 from rag.errors import IndexDamaged, IndexMissing, IndexStale
 from rag.lexical import LexicalIndex
 from rag.manifest import Manifest, read_manifest, staleness
+from rag.names import IN_TITLE
 from rag.settings import DEFAULT_ENCODER, Settings
 from rag.store import PaperStore
 from rag.types import Language
@@ -81,6 +82,11 @@ class Index:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors of questions and sentences, shape (len(texts), dimension)."""
         return self.encoder.encode_queries(texts)
+
+    @cached_property
+    def name_keys(self) -> list[str]:
+        """The names that papers go by in their titles, as comparison keys."""
+        return self.store.name_keys(IN_TITLE)
 
     @cached_property
     def digests_without_category(self) -> list[str]:

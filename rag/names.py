@@ -124,5 +124,5 @@ def closest_name(word: str, names: Iterable[str]) -> str | None:
     key = name_key(word)
     if len(key) < 5:
         return None
-    found = process.extractOne(key, list(names), scorer=fuzz.ratio, score_cutoff=80)
+    found = process.extractOne(key, list(names), scorer=fuzz.ratio, score_cutoff=84)
     return str(found[0]) if found else None

@@ -12,7 +12,7 @@ from rag.chat import Resolved
 from rag.evidence import relevant, states, supports
 from rag.index import Index
 from rag.lexical import tokens
-from rag.search import find
+from rag.search import find, weight_for
 from rag.settings import Settings
 from rag.types import Answer, Filters, Hit, Language, Paper, Quote
 from rag.understand import Understood
@@ -20,7 +20,6 @@ from rag.understand import Understood
 _TOP = 10
 BUDGET = 105.0
 _LINE = 45.0
-_CELL = 60.0
 _MOST_LISTED = 8
 _CLEARLY_BETTER = 0.35
 
@@ -88,7 +87,7 @@ def _searched(case: _Case, resolved: Resolved) -> Draft:
         case.understood.question,
         _TOP,
         case.understood.filters or None,
-        case.settings.dense_weight,
+        weight_for(case.index, case.understood.question, case.settings),
     )
     if resolved.lean and not _stands_alone(hits, resolved.lean[0]):
         return _fact(case, _hits_of(case, resolved.lean), sure=True)
@@ -112,7 +111,8 @@ def _stands_alone(hits: Sequence[Hit], before: str) -> bool:
 
 def _hits_of(case: _Case, arxiv_ids: Sequence[str]) -> list[Hit]:
     only = Filters(arxiv_ids=tuple(arxiv_ids))
-    found = find(case.index, case.question, len(arxiv_ids), only, case.settings.dense_weight)
+    weight = weight_for(case.index, case.question, case.settings)
+    found = find(case.index, case.question, len(arxiv_ids), only, weight)
     return sorted(found, key=lambda hit: arxiv_ids.index(hit.paper.arxiv_id))
 
 
@@ -149,7 +149,8 @@ def _compare(case: _Case, arxiv_ids: Sequence[str]) -> Draft:
     ):
         cells = []
         for paper in papers:
-            fresh = [q for q in _quotes(case, paper, _CELL, asked) if q not in used[paper.arxiv_id]]
+            best = _best(case, paper, asked)
+            fresh = [quote for quote in best if quote not in used[paper.arxiv_id]]
             cells.append(fresh[: 2 if name == "row_asked" else 1])
             used[paper.arxiv_id] += cells[-1]
         rows.append((name, cells))
@@ -215,19 +216,31 @@ def _quotes(case: _Case, paper: Paper, budget: float, asked: str | None = None) 
     return quotes_for(case.index, question, case.language, paper, budget)
 
 
+def _best(case: _Case, paper: Paper, asked: str) -> list[Quote]:
+    """Return the paper's sentences, those that bear most on `asked` first."""
+    ranked = _ranked(case.index, asked, case.language, paper)
+    return [s.quote for s in sorted(ranked, key=lambda s: (-s.score, s.order))]
+
+
 def quotes_for(
     index: Index, question: str, language: Language, paper: Paper, budget: float = BUDGET
 ) -> list[Quote]:
     """Return the paper's sentences that bear most on the question, within `budget` words."""
+    ranked = _ranked(index, question, language, paper)
+    return [sentence.quote for sentence in extract.choose(ranked, budget)]
+
+
+def _ranked(
+    index: Index, question: str, language: Language, paper: Paper
+) -> list[extract.Sentence]:
     pool = extract.split(index.store.passages_of(paper.arxiv_id), language)
-    ranked = extract.rank(
+    return extract.rank(
         question,
         pool,
         title=paper.title,
         rarity=index.rarity,
         encode=index.encode if index.understands(language) else None,
     )
-    return [sentence.quote for sentence in extract.choose(ranked, budget)]
 
 
 def _answer(

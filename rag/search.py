@@ -11,6 +11,7 @@ from rag.errors import QuestionError
 from rag.index import Index, open_index
 from rag.layouts.base import ARXIV_ID
 from rag.names import mentions
+from rag.question import plain_question
 from rag.settings import Settings
 from rag.text import language_of, strip_invisible
 from rag.types import Filters, Hit
@@ -37,7 +38,9 @@ def search(
     """
     settings = settings or Settings.from_env()
     asked = checked(question, settings)
-    return find(open_index(settings), asked, top_k, filters, settings.dense_weight)
+    index = open_index(settings)
+    plain = plain_question(asked)
+    return find(index, plain, top_k, filters, weight_for(index, plain, settings))
 
 
 def checked(question: str, settings: Settings) -> str:
@@ -56,17 +59,33 @@ def checked(question: str, settings: Settings) -> str:
     return asked
 
 
-def find(
-    index: Index, question: str, top_k: int, filters: Filters | None, dense_weight: float
+def weight_for(index: Index, question: str, settings: Settings) -> float:
+    """Return the dense leg's weight for a question, small in a language unknown to it."""
+    known = index.understands(language_of(question))
+    return settings.dense_weight if known else min(settings.dense_weight, _UNKNOWN_LANGUAGE)
+
+
+def find(  # noqa: PLR0913 (each is the caller's to say)
+    index: Index,
+    question: str,
+    top_k: int,
+    filters: Filters | None,
+    dense_weight: float,
+    *,
+    names: bool = True,
 ) -> list[Hit]:
-    """Search an open index; see `search`. The fused score lies in [0, 1]."""
+    """Search an open index; see `search`. The fused score lies in [0, 1].
+
+    `names` lifts the papers that the question names.
+    """
     allowed = index.store.select(filters) if filters else None
     if allowed is not None and not allowed:
         return []
     dense, dense_rows = dense_leg(index, question, allowed)
     lexical, lexical_rows = lexical_leg(index, question, allowed)
-    weight = dense_weight if index.understands(language_of(question)) else _UNKNOWN_LANGUAGE
-    fused = _with_names(index, question, fuse(dense, lexical, weight), allowed)
+    fused = fuse(dense, lexical, dense_weight)
+    if names:
+        fused = _with_names(index, question, fused, allowed)
     best = sorted(fused, key=lambda paper: (-fused[paper], paper))[: max(top_k, 0)]
     rows = {**lexical_rows, **dense_rows}
     chosen = {paper: rows[paper] if paper in rows else _first_row(index, paper) for paper in best}

@@ -9,7 +9,7 @@ reader sees it and can take it back.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -17,7 +17,7 @@ from rag.dates import Days, find_days
 from rag.index import Index
 from rag.layouts.base import ARXIV_ID
 from rag.lexical import tokens
-from rag.names import mentions
+from rag.names import closest_name, mentions, name_key
 from rag.store import author_key
 from rag.text import language_of
 from rag.types import Announce, Chip, Filters, Kind, Language
@@ -88,6 +88,14 @@ _HOUSEKEEPING = frozenset(
 )
 
 
+_NAME_LIKE = re.compile(r"(?<![\w./-])[A-Z][A-Za-z0-9-]{4,}(?![\w/])")
+# Chinese that asks without saying about what; taken out before looking for a topic.
+_HAN_FILLER = re.compile(
+    r"请问|请|帮我|给我|一下|总共|一共|共有|都有|有没有|有|是|的|了|吗|呢|吧|里面?|中|被|和|以及|与|哪些|哪几|"
+    r"几|多少|什么|论文|文章|条目|摘要|日报|类别|分类|作者|第一|列出|看看|写|发表|参与|收录|叫|名字|标题|篇|个|条|那|这"
+)
+
+
 # A made-up word in one paper's text names it; a shared one, or an acronym, does not.
 _SURE = 0.4
 
@@ -113,6 +121,7 @@ class Understood:
 
 def understand(question: str, index: Index, filters: Filters | None = None) -> Understood:
     """Return what `question` asks for, with `filters` given from outside kept."""
+    question, respelled = _respelled(question, index)
     ids, unknown_ids = _ids(question, index)
     authors, unknown_authors, author_spans = _authors(question, index)
     days = _days(question, index)
@@ -132,10 +141,30 @@ def understand(question: str, index: Index, filters: Filters | None = None) -> U
         filters=_joined(filters or Filters(), found),
         named=named,
         unknown=(*unknown_ids, *unknown_authors),
-        chips=tuple(_chips(found)),
+        chips=(*respelled, *_chips(found)),
         topic=topic,
         first_author=bool(_FIRST_AUTHOR.search(question)),
     )
+
+
+def _respelled(question: str, index: Index) -> tuple[str, list[Chip]]:
+    """Return the question with misspelt names mended, and what was mended.
+
+    A word is taken for a misspelt name when it looks like one, no passage has
+    it, and a paper's name is very near.
+    """
+    chips = []
+    for word in dict.fromkeys(_NAME_LIKE.findall(question)):
+        if index.store.named([name_key(word)]) or any(map(_known(index), tokens(word))):
+            continue
+        if name := closest_name(word, index.name_keys):
+            question = question.replace(word, name.capitalize())
+            chips.append(Chip("spelling", f"{word} → {name.capitalize()}"))
+    return question, chips
+
+
+def _known(index: Index) -> Callable[[str], bool]:
+    return lambda token: index.lexical.document_frequency(token) > 0
 
 
 def _kind(question: str, named: tuple[str, ...], filtered: bool) -> Kind:
@@ -151,7 +180,8 @@ def _kind(question: str, named: tuple[str, ...], filtered: bool) -> Kind:
 
 
 def _content(text: str) -> list[str]:
-    return [t for t in tokens(text) if t not in _HOUSEKEEPING and not t.isdigit()]
+    plain = _HAN_FILLER.sub(" ", text)
+    return [t for t in tokens(plain) if t not in _HOUSEKEEPING and not t.isdigit()]
 
 
 def _without(question: str, spans: Iterable[tuple[int, int]]) -> str:

@@ -17,7 +17,7 @@ LAYERS = [
     {"layouts.base", "dates", "base_model", "prompts", "vocabulary", "onnx_graph"},
     {"layouts", "layouts.*", "default_model", "embed"},
     {"sentence_encoder", "onnx_encoder", "passages", "lexical"},
-    {"names", "digests"},
+    {"names", "digests", "question"},
     {"training.recipe", "training.corpus", "training.network", "training.checkpoint", "training"},
     {"training.card", "training.words", "training.rows", "training.export"},
     {"training.tuning"},

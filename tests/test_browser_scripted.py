@@ -77,6 +77,11 @@ def test_hostile_papers_and_answers_are_shown_and_not_run(reader: Reader) -> Non
     )
 
 
+def test_messages_are_not_read_out_as_html(reader: Reader) -> None:
+    reader.ask("anything")
+    assert reader.page.locator('#chat [aria-label*="<div"]').count() == 0
+
+
 def test_an_answer_can_be_stopped(reader: Reader) -> None:
     page = reader.page
     page.fill("#box textarea", "slow one")

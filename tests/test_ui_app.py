@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,14 @@ def test_the_state_says_what_the_index_holds() -> None:
     assert "2 papers" in state.state_line(STATUS, "en")
 
 
+def test_a_long_row_of_digests_is_shortened() -> None:
+    many = replace(STATUS, digests={f"d{n:03}": 1 for n in range(400)})
+    page = state.state_html(many, "en")
+    for words in ("400 in all", "d000", "d399"):
+        assert words in page
+    assert "d200" not in page
+
+
 def test_choices_come_from_the_index() -> None:
     found = state.choices(STATUS, "zh")
     assert found["categories"] == [("cs.CR (1)", "cs.CR")]
@@ -239,7 +248,8 @@ def test_choices_come_from_the_index() -> None:
 
 
 def test_examples_are_about_the_reader_s_own_papers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rag, "papers", lambda settings: [PAPER])
+    monkeypatch.setattr(rag, "status", lambda settings: STATUS)
+    monkeypatch.setattr(rag, "papers", lambda filters, settings: [PAPER])
     english = state.example_questions(SETTINGS, "en")
     assert english[0] == "What is UDora and how does it work?"
     assert sorted(english) == sorted(state.example_questions(SETTINGS, "zh"))

@@ -38,11 +38,11 @@ _DOWNLOAD = """(content) => {
     anchor.click();
     setTimeout(() => URL.revokeObjectURL(address), 10000);
 }"""
-# The chat names each message by its raw content, which a screen reader would read out.
-_QUIET = """() => {
-    const mend = () => document.querySelectorAll('#chat [aria-label*="<div"]').forEach(
-        (e) => e.setAttribute("aria-label", e.getAttribute("data-testid")));
-    new MutationObserver(mend).observe(document.body, {subtree: true, childList: true});
+# The page names each message by its HTML, which a screen reader would read out.
+_RENAME = """() => {
+    const rename = () => document.querySelectorAll('#chat [aria-label*="<div"]').forEach(
+        (element) => element.setAttribute("aria-label", element.dataset.testid));
+    new MutationObserver(rename).observe(document.body, {subtree: true, childList: true});
 }"""
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
@@ -80,7 +80,7 @@ def launch(settings: rag.Settings, ready: Callable[[str], None] | None = None) -
             theme=_theme(),
             css_paths=_CSS,
             head=_HEAD,
-            js=_QUIET,
+            js=_RENAME,
             ssr_mode=False,
             mcp_server=False,
             max_file_size=1,
@@ -146,10 +146,11 @@ def _converse(page: Page, settings: rag.Settings) -> None:
     ) -> Iterator[tuple[Any, ...]]:
         filters = session.make_filters(dict(zip(FIELDS, fields, strict=True)))
         way = Way(language, filters, llm)
+        before = session.messages(session.stopped(conversation, language), language)
         first = gr.update(value="", submit_btn=False, stop_btn=True)
         for grown in session.ask(conversation, question, way, settings):
             conversation = grown
-            yield first, grown, session.messages(grown, language), gr.skip()
+            yield first, grown, before + session.messages(grown[-1:], language), gr.skip()
             first = gr.skip()
         yield (
             gr.update(submit_btn=True, stop_btn=False),

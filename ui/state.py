@@ -15,6 +15,7 @@ Choices = list[tuple[str, str]]
 
 # A coined name: "UDora", "VTool-R1", "ARMOR", but not "Position" or "A survey".
 _NAMED = re.compile(r"((?=\S+[A-Z0-9])[A-Z][\w.+-]{2,24}): ")
+_NAMES = 6
 _STAGES = {"reading", "embedding", "writing", "verifying"}
 _GENERIC = {
     "en": "Which papers here are about large language model agents?",
@@ -46,7 +47,10 @@ def _facts(status: rag.Status, language: Language) -> Iterator[tuple[str, str]]:
     if not status.usable:
         return
     yield "papers", text(language, "of_entries", papers=status.papers, entries=status.entries)
-    yield "digests", ", ".join(f"{name} ({n})" for name, n in status.digests.items())
+    names = [f"{name} ({n})" for name, n in status.digests.items()]
+    if len(names) > _NAMES:
+        names = [text(language, "n_digests", n=len(names)), *names[:1], "…", *names[-_NAMES + 2 :]]
+    yield "digests", ", ".join(names)
     days = sorted(status.days)
     span = [days[0].isoformat(), days[-1].isoformat()] if days else [text(language, "no_days")]
     yield "days", " – ".join(dict.fromkeys(span))
@@ -78,11 +82,12 @@ def choices(status: rag.Status, language: Language) -> dict[str, Choices]:
 def example_questions(settings: rag.Settings, language: Language) -> list[str]:
     """Return questions that the reader's own index can answer, in both languages.
 
-    The reader's language comes first. Papers whose title names a system, as in
-    "UDora: ...", make the best ones.
+    The reader's language comes first. Papers of the last digest whose title names
+    a system, as in "UDora: ...", make the best ones.
     """
+    last = tuple(rag.status(settings=settings).digests)[-1:]
     try:
-        papers = rag.papers(settings=settings)
+        papers = rag.papers(filters=rag.Filters(digests=last), settings=settings) if last else []
     except rag.DigestRagError:
         papers = []
     named = [(m[1], p) for p in papers if (m := _NAMED.match(p.title))]

@@ -94,6 +94,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "outdated": ("out of date", "已过期"),
     "missing": ("none yet", "尚未建立"),
     "papers": ("Papers", "论文"),
+    "n_digests": ("{n} in all", "共 {n} 个"),
     "n_papers": ("{n} papers", "{n} 篇论文"),
     "of_entries": ("{papers} from {entries} entries", "{papers} 篇，来自 {entries} 条记录"),
     "passages": ("Passages", "段落"),
