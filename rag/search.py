@@ -22,6 +22,9 @@ _POOL = 200
 _UNKNOWN_LANGUAGE = 0.1
 # How far above the fused score, at most 1, a paper is lifted that is named by id.
 _BY_ID = 3.0
+# Names less sure than this are mostly terms of the trade (PPO, VLM), and lifting
+# by them puts papers first that happen to use the acronym.
+_SURE = 0.5
 
 
 def search(
@@ -114,7 +117,8 @@ def _with_names(
 
     The scores are scaled back into [0, 1].
     """
-    lift = mentions(question, index.store.named)
+    named = mentions(question, index.store.named)
+    lift = {paper: weight for paper, weight in named.items() if weight >= _SURE}
     lift |= {m[1]: _BY_ID for m in ARXIV_ID.finditer(question) if index.store.paper(m[1])}
     if allowed is not None:
         kept = set(allowed)
