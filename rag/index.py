@@ -19,11 +19,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.default_model import TRAINED
 from rag.embed import Encoder, load_encoder
 from rag.errors import IndexDamaged, IndexMissing, IndexStale
 from rag.lexical import LexicalIndex
 from rag.manifest import Manifest, read_manifest, staleness
 from rag.names import IN_TITLE
+from rag.passages import telling_of
 from rag.settings import DEFAULT_ENCODER, Settings
 from rag.store import PaperStore
 from rag.types import Language
@@ -77,7 +79,7 @@ class Index:
 
     def understands(self, language: Language) -> bool:
         """Return whether the encoder knows the language."""
-        return language == "en" or self._settings.encoder != DEFAULT_ENCODER
+        return language == "en" or self._settings.encoder != DEFAULT_ENCODER or TRAINED.exists()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors of questions and sentences, shape (len(texts), dimension)."""
@@ -114,6 +116,14 @@ class Index:
     def rows(self) -> dict[str, int]:
         """The row of each passage id."""
         return {passage_id: row for row, passage_id in enumerate(self.store.passage_ids())}
+
+    @cached_property
+    def tellings(self) -> dict[str, set[str]]:
+        """Who tells of each paper: its author, a digest, or both."""
+        found: dict[str, set[str]] = {}
+        for arxiv_id, telling in map(telling_of, self.rows):
+            found.setdefault(arxiv_id, set()).add(telling)
+        return found
 
 
 _open: dict[tuple[Path, Settings], Index] = {}
