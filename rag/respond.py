@@ -92,7 +92,7 @@ def _searched(case: _Case, resolved: Resolved) -> Draft:
     )
     if resolved.lean and not _stands_alone(hits, resolved.lean[0]):
         return _fact(case, _hits_of(case, resolved.lean), sure=True)
-    if not hits or not supports(case.index, case.understood.question, case.language, hits[0]):
+    if not hits or not supports(case.index, case.understood.question, case.language, hits):
         return _refuse(case, hits)
     if case.understood.kind in ("list", "count"):
         return _list(case, hits)
