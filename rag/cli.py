@@ -230,13 +230,22 @@ def ui() -> None:
 
 @app.command(name="eval", epilog="Example: digest-rag eval questions.jsonl")
 def evaluate(
-    questions: Annotated[Path, typer.Argument(help="Judged questions, JSON lines.")],
+    questions: Annotated[Path | None, typer.Argument(help="Judged questions, JSON lines.")] = None,
+    own: Annotated[
+        bool, typer.Option("--self", help="Make known-item questions from your own index.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Score retrieval and answers on judged questions."""
-    from rag.evaluate import evaluate_file, table
+    """Score retrieval and answers on judged questions, or on ones made from your index."""
+    from rag.evaluate import evaluate_file, evaluate_self, table
 
-    report = evaluate_file(questions, Settings.from_env(), progress=say)
+    settings = Settings.from_env()
+    if own == (questions is not None):
+        raise SettingError("Name a file of questions, or give --self, one of the two.", "")
+    if questions is None:
+        report = evaluate_self(settings, progress=say)
+    else:
+        report = evaluate_file(questions, settings, progress=say)
     if as_json:
         print_json(report)
     else:

@@ -18,6 +18,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,16 @@ from rag.answer import answer
 from rag.errors import SettingError
 from rag.extract import length
 from rag.index import open_index
+from rag.passages import passages_of
 from rag.search import find, search
 from rag.settings import Settings
-from rag.types import Answer, Turn
+from rag.text import sentences
+from rag.types import Answer, Paper, Passage, Turn
 
-SINGLE = ("named", "described")
+SINGLE = ("named", "described", "known-item")
+_TELLS = re.compile(
+    r"\bwe (?:propose|introduce|present|develop)|this paper|本文|提出", re.IGNORECASE
+)
 # The fused search as users have it, and its two legs by themselves, where no
 # name in the question lifts a paper.
 _METHODS = {"fused": None, "BM25 alone": 0.0, "dense alone": 1.0}
@@ -71,7 +77,51 @@ def evaluate_file(
 
     Raises `SettingError` for a file that can't be read as judged questions.
     """
-    talks = list(read_questions(path))
+    return evaluate_talks(list(read_questions(path)), settings, progress)
+
+
+def evaluate_self(
+    settings: Settings, count: int = 100, progress: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    """Return the same report on known-item questions made from the index itself."""
+    papers = open_index(settings).store.papers()
+    return evaluate_talks([[item] for item in known_items(papers, count)], settings, progress)
+
+
+def known_items(papers: Sequence[Paper], count: int) -> list[Item]:
+    """Return up to `count` questions per language, each a paper's own words about itself.
+
+    The papers are spread evenly over the index. The sentence is one that says
+    what the paper does, without the words of its title, so that it has to be
+    found by what it is about.
+    """
+    items = []
+    step = max(1, len(papers) // count)
+    for paper in papers[::step][:count]:
+        for passage in _one_per_language(paper):
+            own = sentences(passage.text, passage.language)
+            told = next((s for s in own if _TELLS.search(s)), own[0] if own else "")
+            title = set(paper.title.split())
+            words = " ".join(word for word in told.split() if word not in title)
+            if words:
+                group = f"known-item {passage.language}"
+                gold = (paper.arxiv_id,)
+                items.append(Item(group, words, gold, (), frozenset(), passage.language))
+    return items
+
+
+def _one_per_language(paper: Paper) -> Iterator[Passage]:
+    for language in ("en", "zh"):
+        own = (p for p in passages_of(paper) if p.language == language)
+        yield from islice(own, 1)
+
+
+def evaluate_talks(
+    talks: Sequence[Sequence[Item]],
+    settings: Settings,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Ask every question of every conversation and return the report; see `evaluate_file`."""
     say = progress or (lambda text: None)
     scored: list[tuple[Item, Score]] = []
     for number, talk in enumerate(talks, start=1):

@@ -16,6 +16,7 @@ from rag.text import sentences
 from rag.types import Language, Passage
 
 _BULLET = re.compile(r"^\s*(?:[-*•>]+|\d{1,2}[.)、]|#+)\s+")
+_HEADING = re.compile(r"\s*(?:#+\s.*|\*\*[^*]{1,60}\*\*)\s*")
 _END = re.compile(r"[.!?。！？…]*[\"”’'*_)）]*\s*$")
 _LATE_MARKER = re.compile(rf"([.!?。！？])((?:\s*{MARKER})+)")
 _REFERENCES = re.compile(
@@ -101,7 +102,8 @@ class _Bench:
     def checked(self, sentence: str) -> Checked | None:
         claim = _BULLET.sub("", without_markers(sentence)).strip(" *_#")
         cited = tuple(i for i in markers(sentence) if i in self.passages)
-        if not cited and (claim.endswith((":", "：", "?", "？")) or is_about_evidence(claim)):
+        leads = claim.endswith((":", "：", "?", "？")) or _HEADING.fullmatch(sentence)
+        if not cited and (leads or is_about_evidence(claim)):
             return None
         if len(tokens(claim)) < self.least:
             return None

@@ -104,7 +104,7 @@ def mentions(question: str, lookup: Lookup) -> dict[str, float]:
         best = [i for i, weight in owners.items() if weight == top]
         if len(best) > _SHARED or (top < HEAD and len(owners) > _SHARED):
             continue
-        if top < IN_TITLE and len(owners) > 1:
+        if top <= IN_CHINESE and len(owners) > 1:
             continue
         taken.append((start, end))
         for arxiv_id in best:

@@ -26,6 +26,8 @@ _FEW_WORDS = 6
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _WORD = re.compile(r"[A-Za-z]{2,}")
+# Names have capitals or digits; prose in English has words without.
+_PROSE = re.compile(r"\b[a-z]{2,}\b")
 
 
 @dataclass(slots=True)
@@ -91,8 +93,10 @@ def _conclude(
 def is_wrong(text: str, language: Language) -> bool:
     """Return whether a finished text is not in `language`; a few names are in any."""
     plain = without_markers(text)
-    han, words = len(_HAN.findall(plain)), len(_WORD.findall(plain))
-    return words > max(han, _FEW_WORDS) if language == "zh" else han > max(2 * words, _FEW_WORDS)
+    han = len(_HAN.findall(plain))
+    if language == "zh":
+        return len(_PROSE.findall(plain)) > max(han, _FEW_WORDS)
+    return han > max(2 * len(_WORD.findall(plain)), _FEW_WORDS)
 
 
 class _Gate:

@@ -72,12 +72,13 @@ def respond(index: Index, understood: Understood, resolved: Resolved, settings: 
     if understood.kind == "count" and not understood.topic:
         return _look_up(case)
     papers = resolved.focus or understood.named
+    surely = resolved.focus or understood.surely
     if understood.kind == "field" and papers:
         return _field(case, papers[0])
     if len(papers) > 1 and (resolved.compares or understood.kind == "comparison"):
         return _compare(case, papers)
-    if papers:
-        return _fact(case, _hits_of(case, papers), sure=True)
+    if surely:
+        return _fact(case, _hits_of(case, surely), sure=True)
     return _searched(case, resolved)
 
 

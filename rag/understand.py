@@ -107,13 +107,16 @@ _HAN_FILLER = re.compile(
 
 
 # A made-up word in one paper's text names it; a shared one, or an acronym, does not.
-_SURE = 0.4
+# What stands in the title names it beyond doubt.
+_NAMED, _SURE = 0.4, 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A question taken apart. `named` are the papers it names, best first.
+    """A question taken apart. `named` are the papers it names, in its order.
 
+    `surely` are those of them whose name leaves no doubt: an id or a title; a
+    made-up word in the text only makes the paper likelier to be found.
     `unknown` are arXiv ids and authors that no digest has; `topic` is whether
     anything beyond the look-up is asked, so that search has work to do.
     """
@@ -123,10 +126,10 @@ class Understood:
     kind: Kind
     filters: Filters
     named: tuple[str, ...] = ()
+    surely: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     chips: tuple[Chip, ...] = ()
     topic: bool = True
-    first_author: bool = False
 
 
 def understand(question: str, index: Index, filters: Filters | None = None) -> Understood:
@@ -142,7 +145,10 @@ def understand(question: str, index: Index, filters: Filters | None = None) -> U
     if days:
         spans.append((days.start, days.end))
     found = _filters(authors, categories, announce, days)
-    named = ids or tuple(_named(question, index))
+    strength = dict.fromkeys(ids, 1.0) or _named(question, index)
+    named = tuple(strength)
+    if authors and _FIRST_AUTHOR.search(question):
+        found = replace(found, arxiv_ids=_led_by(authors, index))
     topic = bool(_content(_without(question, spans)))
     return Understood(
         question=question,
@@ -150,10 +156,10 @@ def understand(question: str, index: Index, filters: Filters | None = None) -> U
         kind=_kind(question, named, bool(found)),
         filters=_joined(filters or Filters(), found),
         named=named,
+        surely=tuple(arxiv_id for arxiv_id, s in strength.items() if s >= _SURE),
         unknown=(*unknown_ids, *unknown_authors),
         chips=(*respelled, *_chips(found)),
         topic=topic,
-        first_author=bool(_FIRST_AUTHOR.search(question)),
     )
 
 
@@ -207,9 +213,9 @@ def _ids(question: str, index: Index) -> tuple[tuple[str, ...], tuple[str, ...]]
     return known, tuple(i for i in asked if i not in known)
 
 
-def _named(question: str, index: Index) -> list[str]:
+def _named(question: str, index: Index) -> dict[str, float]:
     strength = mentions(question, index.store.named)
-    return [arxiv_id for arxiv_id, s in strength.items() if s >= _SURE]
+    return {arxiv_id: s for arxiv_id, s in strength.items() if s >= _NAMED}
 
 
 def _authors(
@@ -228,6 +234,14 @@ def _authors(
     folded = f" {author_key(question)} "
     full = tuple(name for name in known if len(name.split()) > 1 and f" {name} " in folded)
     return full, (), [_span_of(name, question) for name in full]
+
+
+def _led_by(authors: tuple[str, ...], index: Index) -> tuple[str, ...]:
+    """Return the papers whose first author is one of `authors`; never empty."""
+    keys = [f" {author_key(name)} " for name in authors]
+    papers = index.store.papers(index.store.select(Filters(authors=authors)))
+    first = (p.arxiv_id for p in papers if any(k in f" {author_key(p.authors[0])} " for k in keys))
+    return tuple(first) or ("none",)
 
 
 def _span_of(name: str, question: str) -> tuple[int, int]:
@@ -295,6 +309,7 @@ def _joined(given: Filters, found: Filters) -> Filters:
         announce=given.announce or found.announce,
         since=given.since or found.since,
         until=given.until or found.until,
+        arxiv_ids=given.arxiv_ids or found.arxiv_ids,
     )
 
 

@@ -119,7 +119,7 @@ def test_every_field_that_decides_what_is_indexed_is_in_the_manifest() -> None:
     fingerprinted = {"digests", "encoder", "truncate_dim"}
     harmless = {
         *("index_dir", "dense_weight", "llm", "llm_key", "openai_key", "ollama_host"),
-        *("llm_timeout", "max_question", "host", "port"),
+        *("llm_timeout", "llm_first_token", "llm_context", "max_question", "host", "port"),
     }
     assert {f.name for f in fields(Settings)} == fingerprinted | harmless
 
