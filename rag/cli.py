@@ -274,6 +274,40 @@ def main() -> None:
         raise
 
 
+@app.command(
+    "train-encoder",
+    epilog="Example: digest-rag train-encoder encoder --papers papers.jsonl.zst",
+)
+def train(
+    folder: Annotated[Path, typer.Argument(help="Where the model goes; also what to resume.")],
+    papers: Annotated[
+        Path | None,
+        typer.Option(help="JSONL of papers in both languages [default: your digests]."),
+    ] = None,
+    questions: Annotated[
+        Path | None, typer.Option(help="JSONL of questions, each with its paper's id.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+) -> None:
+    """Train an encoder for English and Chinese; run it again to go on after a stop."""
+    from rag.digests import read_digests
+    from rag.index import current_manifest
+    from rag.manifest import sources
+    from rag.training.corpus import from_digests, read_parallel
+    from rag.training.recipe import Recipe
+    from rag.training.train import train_encoder
+
+    if papers is None:
+        settings = Settings.from_env()
+        wanted = sources(settings, current_manifest(settings))
+        material = from_digests(read_digests(wanted).papers)
+    else:
+        material = read_parallel(papers, questions)
+    with Progress() as progress:
+        train_encoder(material, folder, Recipe(seed=seed), progress)
+    say(f"Use it with RAG_ENCODER={folder.absolute()}")
+
+
 def _filters(
     category: list[str] | None,
     author: list[str] | None,

@@ -24,6 +24,7 @@ from rag.errors import IndexDamaged, IndexMissing, IndexStale
 from rag.lexical import LexicalIndex
 from rag.manifest import Manifest, read_manifest, staleness
 from rag.names import IN_TITLE
+from rag.passages import telling_of
 from rag.settings import Settings
 from rag.store import PaperStore
 from rag.vectors import VectorIndex
@@ -109,6 +110,14 @@ class Index:
     def rows(self) -> dict[str, int]:
         """The row of each passage id."""
         return {passage_id: row for row, passage_id in enumerate(self.store.passage_ids())}
+
+    @cached_property
+    def tellings(self) -> dict[str, set[str]]:
+        """Who tells of each paper: its author, a digest, or both."""
+        found: dict[str, set[str]] = {}
+        for arxiv_id, telling in map(telling_of, self.rows):
+            found.setdefault(arxiv_id, set()).add(telling)
+        return found
 
 
 _open: dict[tuple[Path, Settings], Index] = {}

@@ -17,7 +17,7 @@ Precision = Literal["int8", "float32"]
 
 # onnxruntime's own fused operators.
 _FUSED = "com.microsoft"
-_BLOCK = 32
+_BLOCK = 64
 _ATTENTION = "encoder.layer.{}.attention."
 
 
@@ -46,7 +46,7 @@ class _Graph:
 
         Quantising a whole tensor of activations by one scale is fastest; where
         single activations are far larger than the rest, a scale for each block
-        of 32 keeps what that would round away.
+        of 64 keeps what that would round away.
         """
         offset = self.constant(f"{name}.bias", bias)
         if self.precision == "float32":
@@ -172,7 +172,7 @@ def _layer(graph: _Graph, weights: Weights, layer: int, x: str, heads: int) -> s
     attended = graph.add(
         "MultiHeadAttention", parts, f"{key}attended", domain=_FUSED, num_heads=heads
     )
-    mixed = _dense(graph, weights, attended, f"{key}attention.output.dense")
+    mixed = _dense(graph, weights, attended, f"{key}attention.output.dense", wide=True)
     x = _add_norm(graph, weights, mixed, x, f"{key}attention.output.LayerNorm")
     inner = _dense(graph, weights, x, f"{key}intermediate.dense")
     active = graph.add("Gelu", [inner], f"{key}active", domain=_FUSED)

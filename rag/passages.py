@@ -37,6 +37,12 @@ def all_passages(papers: Iterable[Paper]) -> list[Passage]:
     return [passage for paper in papers for passage in passages_of(paper)]
 
 
+def telling_of(passage_id: str) -> tuple[str, str]:
+    """Return the paper a passage belongs to, and whose telling of it it is."""
+    arxiv_id, _, name = passage_id.partition("/")
+    return arxiv_id, "author" if name in {"abstract", "title"} else "digest"
+
+
 def _passage(paper: Paper, name: str, text: Rendition) -> Passage:
     return Passage(
         id=f"{paper.arxiv_id}/{name}",

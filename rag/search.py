@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from rag.errors import QuestionError
 from rag.index import Index, open_index
 from rag.layouts.base import ARXIV_ID
 from rag.names import mentions
+from rag.passages import telling_of
 from rag.question import plain_question
 from rag.settings import Settings
 from rag.text import strip_invisible
@@ -20,6 +22,9 @@ from rag.types import Filters, Hit
 _POOL = 200
 # How far above the fused score, at most 1, a paper is lifted that is named by id.
 _BY_ID = 3.0
+# Names less sure than this are mostly terms of the trade (PPO, VLM), and lifting
+# by them puts papers first that happen to use the acronym.
+_SURE = 0.5
 
 
 def search(
@@ -106,7 +111,8 @@ def _with_names(
 
     The scores are scaled back into [0, 1].
     """
-    lift = mentions(question, index.store.named)
+    named = mentions(question, index.store.named)
+    lift = {paper: weight for paper, weight in named.items() if weight >= _SURE}
     lift |= {m[1]: _BY_ID for m in ARXIV_ID.finditer(question) if index.store.paper(m[1])}
     if allowed is not None:
         kept = set(allowed)
@@ -121,18 +127,27 @@ def _with_names(
 def dense_leg(
     index: Index, question: str, allowed: list[str] | None
 ) -> tuple[dict[str, float], dict[str, int]]:
-    """Return {arxiv id: best cosine similarity} and {arxiv id: row of that passage}."""
+    """Return {arxiv id: likeness} and {arxiv id: row of the likest passage}.
+
+    A paper's likeness is the mean of the best cosine similarities of its
+    abstract and of its summaries: two tellings of one paper err apart. Of a
+    telling that is not among the nearest passages it counts as the least near.
+    """
     vector = index.encoder.encode_queries([question])[0]
     ids = None
     if allowed is not None:
         ids = [p.id for arxiv_id in allowed for p in index.store.passages_of(arxiv_id)]
-    scores: dict[str, float] = {}
+    near = index.vectors.nearest(vector, _POOL, ids)
+    best: dict[str, dict[str, float]] = {}
     rows: dict[str, int] = {}
-    for passage_id, similarity in index.vectors.nearest(vector, _POOL, ids):
-        arxiv_id = passage_id.split("/", 1)[0]
-        if arxiv_id not in scores:
-            scores[arxiv_id] = similarity
-            rows[arxiv_id] = index.rows[passage_id]
+    for passage_id, similarity in near:
+        arxiv_id, telling = telling_of(passage_id)
+        best.setdefault(arxiv_id, {}).setdefault(telling, similarity)
+        rows.setdefault(arxiv_id, index.rows[passage_id])
+    scores = {
+        paper: fmean(found.get(telling, near[-1][1]) for telling in index.tellings[paper])
+        for paper, found in best.items()
+    }
     return scores, rows
 
 

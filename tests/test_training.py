@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from rag.base_model import verified_base_model
+from rag.cli import app
 from rag.default_model import base_model
 from rag.errors import DigestError
 from rag.onnx_encoder import OnnxEncoder, export_default
@@ -166,6 +168,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_trained_folder_loads_unchanged_and_serves_alike(trained: Path, tmp_path: Path) -> None:
     texts = [ABSTRACT, CHINESE, "机器人 robots 强化学习"]
     expected = SentenceEncoder.load(str(trained)).encode_passages(texts)
@@ -175,6 +178,7 @@ def test_trained_folder_loads_unchanged_and_serves_alike(trained: Path, tmp_path
     assert "Seed 0" in (trained / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_stopped_training_goes_on_to_the_same_end(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +197,7 @@ def test_stopped_training_goes_on_to_the_same_end(
     assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.slow
 def test_training_moves_chinese_to_its_english(trained: Path) -> None:
     before = SentenceEncoder.load(str(verified_base_model()))
     after = SentenceEncoder.load(str(trained))
@@ -205,3 +210,21 @@ def test_papers_without_chinese_are_refused(tmp_path: Path) -> None:
     paper = ParallelPaper("1", "T", "A", {})
     with pytest.raises(DigestError, match="both languages"):
         train_encoder([paper], tmp_path)
+
+
+def test_command_trains_on_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[list[ParallelPaper], Path, int]] = []
+
+    def keep(papers: list[ParallelPaper], folder: Path, recipe: Recipe, progress: object) -> None:
+        seen.append((papers, folder, recipe.seed))
+
+    monkeypatch.setattr("rag.training.train.train_encoder", keep)
+    file = tmp_path / "p.jsonl"
+    file.write_text('{"id": "1", "title": "T", "abstract": "A", "zh": {"tldr": "短"}}\n')
+    folder = tmp_path / "model"
+    result = CliRunner().invoke(
+        app, ["train-encoder", str(folder), "--papers", str(file), "--seed", "7"]
+    )
+    assert result.exit_code == 0, result.output
+    assert seen == [([ParallelPaper("1", "T", "A", {"tldr": "短"})], folder, 7)]
+    assert "RAG_ENCODER=" in result.stderr

@@ -17,12 +17,12 @@ class Recipe:
     alignment_pairs: int = 150_000
     # Frozen body: Chinese sentences onto their English twins' vectors.
     sentence_pairs: int = 110_000
-    row_steps: int = 270
+    row_steps: int = 266
     row_batch: int = 256
     row_rate: float = 3e-3
     sentence_length: int = 96
     # Whole model: questions and summaries to their papers.
-    tune_steps: int = 400
+    tune_steps: int = 300
     asked_papers: int = 32
     other_papers: int = 16
     twins: int = 48

@@ -20,6 +20,7 @@ from rag.training.rows import Twins, twin_loss
 _NEAREST = 12
 _PASSAGE_TO_QUESTION = 0.3
 _TWIN_CONTRAST = 0.15
+_TWIN_SHARPNESS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +191,9 @@ def _loss(
     contrast = _contrast(mine, batch, recipe.sharpness)
     target = torch.from_numpy(twins.vectors[drawn])
     drift = 1 - (mine[batch.kind == 0] * torch.from_numpy(material.bank[numbers])).sum(1)
-    english = 1 - (theirs[count:] * target[: len(half)]).sum(1)
-    chinese = twin_loss(theirs[:count], target, 1.0, recipe.sharpness)
-    kept = 0.5 * drift.mean() + 0.5 * english.mean() + _TWIN_CONTRAST * chinese
+    apart = 1 - (theirs * torch.cat([target, target[: len(half)]])).sum(1)
+    told_apart = twin_loss(theirs[:count], target, 0.0, _TWIN_SHARPNESS)
+    kept = 0.5 * drift.mean() + apart.mean() + _TWIN_CONTRAST * told_apart
     return contrast + recipe.teacher * kept
 
 
