@@ -33,6 +33,8 @@ app = typer.Typer(
     add_completion=False,
 )
 
+_STOPPED = 130
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Category = Annotated[list[str] | None, typer.Option(help="Only this category, such as cs.CL.")]
 Author = Annotated[list[str] | None, typer.Option(help="Only papers by this author.")]
@@ -253,16 +255,17 @@ def evaluate(
 def main() -> None:
     """Run the command line; an error of ours is a sentence on stderr and exit code 1."""
     try:
-        app(standalone_mode=False)
+        # Typer turns Ctrl-C into 130, and Exit into its code, and returns them.
+        code = app(standalone_mode=False)
+        if code == _STOPPED:
+            raise KeyboardInterrupt
+        sys.exit(code if isinstance(code, int) else 0)
     except DigestRagError as error:
         say(f"digest-rag: {error}")
         sys.exit(1)
-    except typer.Abort:
-        say("Stopped.")
-        sys.exit(130)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         say("Stopped; nothing was changed.")
-        sys.exit(130)
+        sys.exit(_STOPPED)
     except Exception as error:
         # Click's usage errors know how to show themselves and their exit code.
         if hasattr(error, "show") and hasattr(error, "exit_code"):
