@@ -20,7 +20,7 @@ from rag.understand import Understood
 _TOP = 10
 BUDGET = 105.0
 _LINE = 45.0
-_MOST_LISTED = 8
+_MOST_LISTED = 20
 _CLEARLY_BETTER = 0.35
 
 

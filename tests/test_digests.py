@@ -1,5 +1,6 @@
 import importlib
 import os
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable
@@ -181,7 +182,10 @@ def wrapped(entries: list[Entry]) -> list[Entry]:
     """The same, the abstracts in short lines as arXiv sends them."""
 
     def short(text: str) -> str:
-        return textwrap.fill(text, 30, break_on_hyphens=False, break_long_words=False)
+        lines = textwrap.fill(text, 30, break_on_hyphens=False, break_long_words=False)
+        # Chinese is not wrapped at spaces: a line break between two of its
+        # characters stands for nothing, so that none may fall on a space.
+        return re.sub(r"(?<=[\u4e00-\u9fff])\n(?=[\u4e00-\u9fff])", " ", lines)
 
     return [replace(e, abstract=short(e.abstract)) for e in entries]
 
