@@ -16,8 +16,13 @@ from rag.console import (
     hit_data,
     paper_data,
     print_answer,
+    print_findings,
+    print_hits,
     print_json,
     print_ledger,
+    print_manifest,
+    print_paper,
+    print_papers,
     say,
 )
 from rag.errors import DigestRagError, NoPapers, SettingError
@@ -89,11 +94,8 @@ def search(
     hits = find(question, top_k=top, filters=filters, settings=Settings.from_env())
     if as_json:
         print_json([hit_data(hit) for hit in hits])
-        return
-    for hit in hits:
-        typer.echo(f"{hit.score:.3f}  {hit.paper.arxiv_id}  {hit.paper.title}")
-    if not hits:
-        say("No paper fits.")
+    else:
+        print_hits(hits)
 
 
 @app.command(epilog='Example: digest-rag ask "Which paper defends agents against injection?"')
@@ -143,10 +145,8 @@ def papers(
     found = store.papers(store.select(filters))
     if as_json:
         print_json([paper_data(paper) for paper in found])
-        return
-    for paper in found:
-        typer.echo(f"{paper.arxiv_id}  {paper.title}")
-    say(f"{len(found)} papers")
+    else:
+        print_papers(found)
 
 
 @app.command(epilog="Example: digest-rag show 2506.05739")
@@ -163,16 +163,8 @@ def show(arxiv_id: str, as_json: Json = False) -> None:
         )
     if as_json:
         print_json(paper_data(paper))
-        return
-    typer.echo(f"{paper.title}\n{paper.url}")
-    if paper.authors:
-        typer.echo(", ".join(paper.authors))
-    for place in paper.appearances:
-        facts = (place.date, place.category, place.announce, f"entry {place.position}")
-        typer.echo(f"{place.digest}: {', '.join(str(fact) for fact in facts if fact)}")
-    typer.echo(f"\n{paper.abstract}")
-    for text in paper.renditions:
-        typer.echo(f"\n[{text.part}, {text.digest}, machine-made] {text.text}")
+    else:
+        print_paper(paper)
 
 
 @app.command(epilog="Example: digest-rag status --json")
@@ -184,17 +176,11 @@ def status(as_json: Json = False) -> None:
     settings = Settings.from_env()
     manifest = read_manifest(current_folder(settings))
     reason = staleness(manifest, settings)
-    data = {**dataclasses.asdict(manifest), "stale": reason, "index_dir": str(settings.index_dir)}
     if as_json:
-        print_json(data)
+        place = str(settings.index_dir)
+        print_json({**dataclasses.asdict(manifest), "stale": reason, "index_dir": place})
         return
-    typer.echo(f"index      {settings.index_dir} (generation {manifest.generation})")
-    typer.echo(f"built      {manifest.built}")
-    typer.echo(f"digests    {len(manifest.digests)} from {', '.join(manifest.sources)}")
-    typer.echo(f"entries    {manifest.entries}, papers {manifest.papers}")
-    typer.echo(f"passages   {manifest.passages} of {manifest.dimension} dimensions")
-    typer.echo(f"encoder    {manifest.encoder}")
-    typer.echo(f"state      {f'stale: {reason}' if reason else 'up to date'}")
+    print_manifest(manifest, settings.index_dir, reason)
     if reason:
         say("Run 'digest-rag index'.")
 
@@ -211,9 +197,7 @@ def check(
     if as_json:
         print_json([dataclasses.asdict(finding) for finding in found])
     else:
-        for finding in found:
-            state = "ok  " if finding.ok else "FAIL"
-            typer.echo(f"{state} {finding.part}: {finding.sentence} {finding.todo}".rstrip())
+        print_findings(found)
     if not all(finding.ok for finding in found):
         raise typer.Exit(1)
 
