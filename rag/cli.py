@@ -10,21 +10,8 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
-from rag.console import (
-    Progress,
-    answer_data,
-    hit_data,
-    paper_data,
-    print_answer,
-    print_findings,
-    print_hits,
-    print_json,
-    print_ledger,
-    print_manifest,
-    print_paper,
-    print_papers,
-    say,
-)
+from rag import console
+from rag.console import Progress, say
 from rag.errors import DigestRagError, NoPapers, SettingError
 from rag.settings import Settings
 from rag.types import Announce, Filters, Ledger
@@ -69,9 +56,9 @@ def index(
         with Progress() as progress:
             ledger = build_index(paths, settings=settings, progress=progress)
     except NoPapers as error:
-        print_ledger(Ledger(failed=error.failed), as_json)
+        console.print_ledger(Ledger(failed=error.failed), as_json)
         raise
-    print_ledger(ledger, as_json)
+    console.print_ledger(ledger, as_json)
 
 
 @app.command(epilog='Example: digest-rag search "KV cache compression" --category cs.LG')
@@ -93,9 +80,9 @@ def search(
     filters = _filters(category, author, since, until, digest, announce, arxiv_id)
     hits = find(question, top_k=top, filters=filters, settings=Settings.from_env())
     if as_json:
-        print_json([hit_data(hit) for hit in hits])
+        console.print_json([console.hit_data(hit) for hit in hits])
     else:
-        print_hits(hits)
+        console.print_hits(hits)
 
 
 @app.command(epilog='Example: digest-rag ask "Which paper defends agents against injection?"')
@@ -121,9 +108,9 @@ def ask(
         _ensure(settings)
     result = answer(question, filters=filters, llm=llm, settings=settings)
     if as_json:
-        print_json(answer_data(result))
+        console.print_json(console.answer_data(result))
     else:
-        print_answer(result)
+        console.print_answer(result)
 
 
 @app.command(epilog="Example: digest-rag papers --announce replace --since 2025-06-09")
@@ -144,9 +131,9 @@ def papers(
     store = open_index(Settings.from_env()).store
     found = store.papers(store.select(filters))
     if as_json:
-        print_json([paper_data(paper) for paper in found])
+        console.print_json([console.paper_data(paper) for paper in found])
     else:
-        print_papers(found)
+        console.print_papers(found)
 
 
 @app.command(epilog="Example: digest-rag show 2506.05739")
@@ -162,9 +149,9 @@ def show(arxiv_id: str, as_json: Json = False) -> None:
             f"{arxiv_id} is not in the digests.", "'digest-rag papers' lists what is."
         )
     if as_json:
-        print_json(paper_data(paper))
+        console.print_json(console.paper_data(paper))
     else:
-        print_paper(paper)
+        console.print_paper(paper)
 
 
 @app.command(epilog="Example: digest-rag status --json")
@@ -178,9 +165,9 @@ def status(as_json: Json = False) -> None:
     reason = staleness(manifest, settings)
     if as_json:
         place = str(settings.index_dir)
-        print_json({**dataclasses.asdict(manifest), "stale": reason, "index_dir": place})
+        console.print_json({**dataclasses.asdict(manifest), "stale": reason, "index_dir": place})
         return
-    print_manifest(manifest, settings.index_dir, reason)
+    console.print_manifest(manifest, settings.index_dir, reason)
     if reason:
         say("Run 'digest-rag index'.")
 
@@ -195,9 +182,9 @@ def check(
 
     found = list(findings(Settings.from_env(), llm=llm))
     if as_json:
-        print_json([dataclasses.asdict(finding) for finding in found])
+        console.print_json([dataclasses.asdict(finding) for finding in found])
     else:
-        print_findings(found)
+        console.print_findings(found)
     if not all(finding.ok for finding in found):
         raise typer.Exit(1)
 
@@ -231,7 +218,7 @@ def evaluate(
     else:
         report = evaluate_file(questions, settings, progress=say)
     if as_json:
-        print_json(report)
+        console.print_json(report)
     else:
         typer.echo(table(report))
 
