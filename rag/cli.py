@@ -10,16 +10,8 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
-from rag.console import (
-    Progress,
-    answer_data,
-    hit_data,
-    paper_data,
-    print_answer,
-    print_json,
-    print_ledger,
-    say,
-)
+from rag import console
+from rag.console import Progress, say
 from rag.errors import DigestRagError, NoPapers, SettingError
 from rag.settings import Settings
 from rag.types import Announce, Filters, Ledger
@@ -64,9 +56,9 @@ def index(
         with Progress() as progress:
             ledger = build_index(paths, settings=settings, progress=progress)
     except NoPapers as error:
-        print_ledger(Ledger(failed=error.failed), as_json)
+        console.print_ledger(Ledger(failed=error.failed), as_json)
         raise
-    print_ledger(ledger, as_json)
+    console.print_ledger(ledger, as_json)
 
 
 @app.command(epilog='Example: digest-rag search "KV cache compression" --category cs.LG')
@@ -88,12 +80,9 @@ def search(
     filters = _filters(category, author, since, until, digest, announce, arxiv_id)
     hits = find(question, top_k=top, filters=filters, settings=Settings.from_env())
     if as_json:
-        print_json([hit_data(hit) for hit in hits])
-        return
-    for hit in hits:
-        typer.echo(f"{hit.score:.3f}  {hit.paper.arxiv_id}  {hit.paper.title}")
-    if not hits:
-        say("No paper fits.")
+        console.print_json([console.hit_data(hit) for hit in hits])
+    else:
+        console.print_hits(hits)
 
 
 @app.command(epilog='Example: digest-rag ask "Which paper defends agents against injection?"')
@@ -119,9 +108,9 @@ def ask(
         _ensure(settings)
     result = answer(question, filters=filters, llm=llm, settings=settings)
     if as_json:
-        print_json(answer_data(result))
+        console.print_json(console.answer_data(result))
     else:
-        print_answer(result)
+        console.print_answer(result)
 
 
 @app.command(epilog="Example: digest-rag papers --announce replace --since 2025-06-09")
@@ -142,11 +131,9 @@ def papers(
     store = open_index(Settings.from_env()).store
     found = store.papers(store.select(filters))
     if as_json:
-        print_json([paper_data(paper) for paper in found])
-        return
-    for paper in found:
-        typer.echo(f"{paper.arxiv_id}  {paper.title}")
-    say(f"{len(found)} papers")
+        console.print_json([console.paper_data(paper) for paper in found])
+    else:
+        console.print_papers(found)
 
 
 @app.command(epilog="Example: digest-rag show 2506.05739")
@@ -162,17 +149,9 @@ def show(arxiv_id: str, as_json: Json = False) -> None:
             f"{arxiv_id} is not in the digests.", "'digest-rag papers' lists what is."
         )
     if as_json:
-        print_json(paper_data(paper))
-        return
-    typer.echo(f"{paper.title}\n{paper.url}")
-    if paper.authors:
-        typer.echo(", ".join(paper.authors))
-    for place in paper.appearances:
-        facts = (place.date, place.category, place.announce, f"entry {place.position}")
-        typer.echo(f"{place.digest}: {', '.join(str(fact) for fact in facts if fact)}")
-    typer.echo(f"\n{paper.abstract}")
-    for text in paper.renditions:
-        typer.echo(f"\n[{text.part}, {text.digest}, machine-made] {text.text}")
+        console.print_json(console.paper_data(paper))
+    else:
+        console.print_paper(paper)
 
 
 @app.command(epilog="Example: digest-rag status --json")
@@ -184,17 +163,11 @@ def status(as_json: Json = False) -> None:
     settings = Settings.from_env()
     manifest = read_manifest(current_folder(settings))
     reason = staleness(manifest, settings)
-    data = {**dataclasses.asdict(manifest), "stale": reason, "index_dir": str(settings.index_dir)}
     if as_json:
-        print_json(data)
+        place = str(settings.index_dir)
+        console.print_json({**dataclasses.asdict(manifest), "stale": reason, "index_dir": place})
         return
-    typer.echo(f"index      {settings.index_dir} (generation {manifest.generation})")
-    typer.echo(f"built      {manifest.built}")
-    typer.echo(f"digests    {len(manifest.digests)} from {', '.join(manifest.sources)}")
-    typer.echo(f"entries    {manifest.entries}, papers {manifest.papers}")
-    typer.echo(f"passages   {manifest.passages} of {manifest.dimension} dimensions")
-    typer.echo(f"encoder    {manifest.encoder}")
-    typer.echo(f"state      {f'stale: {reason}' if reason else 'up to date'}")
+    console.print_manifest(manifest, settings.index_dir, reason)
     if reason:
         say("Run 'digest-rag index'.")
 
@@ -209,11 +182,9 @@ def check(
 
     found = list(findings(Settings.from_env(), llm=llm))
     if as_json:
-        print_json([dataclasses.asdict(finding) for finding in found])
+        console.print_json([dataclasses.asdict(finding) for finding in found])
     else:
-        for finding in found:
-            state = "ok  " if finding.ok else "FAIL"
-            typer.echo(f"{state} {finding.part}: {finding.sentence} {finding.todo}".rstrip())
+        console.print_findings(found)
     if not all(finding.ok for finding in found):
         raise typer.Exit(1)
 
@@ -247,7 +218,7 @@ def evaluate(
     else:
         report = evaluate_file(questions, settings, progress=say)
     if as_json:
-        print_json(report)
+        console.print_json(report)
     else:
         typer.echo(table(report))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,12 @@ import typer
 from rag.types import Answer, Hit, Ledger, Paper
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
+
+    from rag.check import Finding
+    from rag.manifest import Manifest
 
 
 class Progress:
@@ -111,3 +117,49 @@ def print_ledger(ledger: Ledger, as_json: bool) -> None:
     for bad in ledger.failed:
         place = f", line {bad.line}" if bad.line else ""
         typer.echo(f"  {bad.path}{place}: {bad.reason}")
+
+
+def print_paper(paper: Paper) -> None:
+    """Print on stdout all that the digests hold on a paper."""
+    typer.echo(f"{paper.title}\n{paper.url}")
+    if paper.authors:
+        typer.echo(", ".join(paper.authors))
+    for place in paper.appearances:
+        facts = (place.date, place.category, place.announce, f"entry {place.position}")
+        typer.echo(f"{place.digest}: {', '.join(str(fact) for fact in facts if fact)}")
+    typer.echo(f"\n{paper.abstract}")
+    for text in paper.renditions:
+        typer.echo(f"\n[{text.part}, {text.digest}, machine-made] {text.text}")
+
+
+def print_manifest(manifest: Manifest, folder: Path, reason: str) -> None:
+    """Print on stdout what the index in `folder` holds; `reason` says why it is stale."""
+    typer.echo(f"index      {folder} (generation {manifest.generation})")
+    typer.echo(f"built      {manifest.built}")
+    typer.echo(f"digests    {len(manifest.digests)} from {', '.join(manifest.sources)}")
+    typer.echo(f"entries    {manifest.entries}, papers {manifest.papers}")
+    typer.echo(f"passages   {manifest.passages} of {manifest.dimension} dimensions")
+    typer.echo(f"encoder    {manifest.encoder}")
+    typer.echo(f"state      {f'stale: {reason}' if reason else 'up to date'}")
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    """Print on stdout a line per part that was checked, and what to do about it."""
+    for finding in findings:
+        state = "ok  " if finding.ok else "FAIL"
+        typer.echo(f"{state} {finding.part}: {finding.sentence} {finding.todo}".rstrip())
+
+
+def print_hits(hits: Sequence[Hit]) -> None:
+    """Print a line per hit on stdout; that there is none is said on stderr."""
+    for hit in hits:
+        typer.echo(f"{hit.score:.3f}  {hit.paper.arxiv_id}  {hit.paper.title}")
+    if not hits:
+        say("No paper fits.")
+
+
+def print_papers(papers: Sequence[Paper]) -> None:
+    """Print a line per paper on stdout, and how many there are on stderr."""
+    for paper in papers:
+        typer.echo(f"{paper.arxiv_id}  {paper.title}")
+    say(f"{len(papers)} papers")

@@ -142,6 +142,8 @@ def read_questions(path: Path) -> Iterator[list[Item]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines if line.strip()]
+        if not rows or not all(isinstance(row, dict) for row in rows):
+            raise ValueError
         for row in rows:
             yield [_item(row, turn) for turn in row.get("turns", [row])]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -185,6 +187,8 @@ def table(report: Mapping[str, Any]) -> str:
 
 def _item(row: Mapping[str, Any], turn: Mapping[str, Any]) -> Item:
     style = row["style"]
+    if not isinstance(turn["question"], str):
+        raise TypeError
     return Item(
         group=f"{style} {row['lang']}" if style in SINGLE else style,
         question=turn["question"],
@@ -259,7 +263,7 @@ def _retrieval(
     index = open_index(settings)
     found: dict[str, list[tuple[bool, bool]]] = {}
     for item, *rest in talks:
-        if rest or not item.group.startswith(SINGLE):
+        if rest or not item.gold or not item.group.startswith(SINGLE):
             continue
         if weight is None:
             hits = search(item.question, top_k=5, settings=settings)

@@ -69,7 +69,8 @@ def respond(index: Index, understood: Understood, resolved: Resolved, settings: 
         return _refuse(case, (), compose.phrase("unknown", case.language, what=what))
     if understood.filters and not understood.topic and not understood.named:
         return _look_up(case)
-    if understood.kind == "count" and not understood.topic:
+    about = (*resolved.focus, *understood.named)
+    if understood.kind in ("count", "list") and not understood.topic and not about:
         return _look_up(case)
     papers = resolved.focus or understood.named
     surely = resolved.focus or understood.surely

@@ -101,7 +101,7 @@ _HOUSEKEEPING = frozenset(
 _NAME_LIKE = re.compile(r"(?<![\w./-])[A-Z][A-Za-z0-9-]{4,}(?![\w/])")
 # Chinese that asks without saying about what; taken out before looking for a topic.
 _HAN_FILLER = re.compile(
-    r"请问|请|帮我|给我|一下|总共|一共|共有|都有|有没有|有|是|的|了|吗|呢|吧|里面?|中|被|和|以及|与|哪些|哪几|"
+    r"所有|全部|请问|请|帮我|给我|一下|总共|一共|共有|都有|有没有|有|是|的|了|吗|呢|吧|里面?|中|被|和|以及|与|哪些|哪几|"
     r"几|多少|什么|论文|文章|条目|摘要|日报|类别|分类|作者|第一|列出|看看|写|发表|参与|收录|叫|名字|标题|篇|个|条|那|这"
 )
 

@@ -199,9 +199,9 @@ def test_a_decision_says_what_why_and_what_else_was_tried(page: Path) -> None:
     ]
 
 
-def test_decisions_are_numbered_in_a_row() -> None:
-    numbers = [int(page.name[:3]) for page in DECISIONS]
-    assert numbers == list(range(1, len(numbers) + 1))
+def test_every_decision_has_its_own_number() -> None:
+    numbers = [page.name[:3] for page in DECISIONS]
+    assert len(set(numbers)) == len(numbers)
 
 
 FOREIGN = re.compile(
