@@ -92,7 +92,7 @@ def resolve(understood: Understood, history: Sequence[Turn]) -> Resolved:
         return Resolved(question, understood.named)
     if understood.unknown or understood.filters:
         return Resolved(question)
-    if chosen := _ordinal(question, previous):
+    if chosen := _ordinal(question, _listed(history)):
         return _about(question, (chosen,), history)
     return _pointed(understood, previous, history)
 
@@ -123,6 +123,14 @@ def _papers(history: Sequence[Turn]) -> tuple[str, ...]:
     """Return the papers of the last turn that cited any, as they were listed."""
     for turn in reversed(history):
         if turn.answer.citations:
+            return tuple(c.arxiv_id for c in turn.answer.citations)
+    return ()
+
+
+def _listed(history: Sequence[Turn]) -> tuple[str, ...]:
+    """Return the papers of the last turn that cited several."""
+    for turn in reversed(history):
+        if len(turn.answer.citations) > 1:
             return tuple(c.arxiv_id for c in turn.answer.citations)
     return ()
 

@@ -197,6 +197,25 @@ def status(as_json: Json = False) -> None:
         say("Run 'digest-rag index'.")
 
 
+@app.command(epilog="Example: digest-rag check --llm ollama:qwen3")
+def check(
+    llm: Annotated[str | None, typer.Option(help="Language model, see RAG_LLM.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Try the encoder, the index and the language model; a line each."""
+    from rag.check import check as findings
+
+    found = list(findings(Settings.from_env(), llm=llm))
+    if as_json:
+        print_json([dataclasses.asdict(finding) for finding in found])
+    else:
+        for finding in found:
+            state = "ok  " if finding.ok else "FAIL"
+            typer.echo(f"{state} {finding.part}: {finding.sentence} {finding.todo}".rstrip())
+    if not all(finding.ok for finding in found):
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: RAG_PORT=8080 digest-rag ui")
 def ui() -> None:
     """Open the chat in the browser; builds the index if it is missing or stale."""

@@ -6,7 +6,9 @@ say ourselves is in `_PHRASES`, in English and Chinese.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from rag.types import Citation, Filters, Language, Paper, Quote
 
@@ -127,16 +129,13 @@ def refusal(language: Language, nearest: Iterable[Paper], reason: str = "") -> s
 
 def scope(filters: Filters, language: Language) -> str:
     """Return in words what a look-up was restricted to, "" when to nothing."""
-    days = ""
-    if filters.since and filters.until:
-        same = filters.since == filters.until
-        days = f"{filters.since}" if same else f"{filters.since} – {filters.until}"
     values = [
         ", ".join(filters.categories),
         ", ".join(filters.announce),
         ", ".join(filters.authors),
-        days,
+        _span(filters.since, filters.until),
         ", ".join(filters.digests),
+        ", ".join(filters.arxiv_ids),
     ]
     inner = "; ".join(value for value in values if value)
     if not inner:
@@ -149,5 +148,11 @@ def cite(paper: Paper, quotes: Sequence[Quote] = ()) -> Citation:
     return Citation(paper.arxiv_id, paper.title, paper.url, tuple(quotes))
 
 
+def _span(since: date | None, until: date | None) -> str:
+    if since == until:
+        return f"{since}" if since else ""
+    return f"{since or '…'} – {until or '…'}"
+
+
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return re.sub(r"[\r\n]+", " ", text.replace("|", "\\|"))

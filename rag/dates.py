@@ -50,9 +50,9 @@ _RELATIVE: tuple[tuple[re.Pattern[str], _Range], ...] = tuple(
     (re.compile(words, re.IGNORECASE), resolve)
     for words, resolve in (
         (r"\bday before yesterday\b|前天", lambda d: _back(d, 2)),
-        (r"\byesterday(?:'s)?\b|昨天|昨日", lambda d: _back(d, 1)),
+        (r"\byesterday\b|昨天|昨日", lambda d: _back(d, 1)),
         (
-            r"\btoday(?:'s)?\b|\b(?:latest|newest|most recent) digest\b|今天|今日|最新(?:一期|"
+            r"\btoday\b|\b(?:latest|newest|most recent) digest\b|今天|今日|最新(?:一期|"
             r"的?摘要)",
             lambda d: _back(d, 0),
         ),
@@ -66,6 +66,7 @@ _RELATIVE: tuple[tuple[re.Pattern[str], _Range], ...] = tuple(
         (r"\b(?:last|previous) month\b|上个?月", _last_month),
     )
 )
+_POSSESSIVE = re.compile(r"['’]s\b", re.IGNORECASE)
 _FULL = (
     re.compile(
         rf"(?P<y>{_YEAR})[-/.年]\s*(?P<m>\d{{1,2}})[-/.月]\s*(?P<d>\d{{1,2}})日?号?(?![\d])"
@@ -100,7 +101,8 @@ def find_days(question: str, newest: date) -> Days | None:
             return Days(*_month(int(match["y"]), month), match.start(), match.end())
     for pattern, resolve in _RELATIVE:
         if match := pattern.search(question):
-            return Days(*resolve(newest), match.start(), match.end())
+            end = match.end() + (2 if _POSSESSIVE.match(question, match.end()) else 0)
+            return Days(*resolve(newest), match.start(), end)
     return None
 
 

@@ -19,16 +19,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.default_model import TRAINED
 from rag.embed import Encoder, load_encoder
 from rag.errors import IndexDamaged, IndexMissing, IndexStale
 from rag.lexical import LexicalIndex
 from rag.manifest import Manifest, read_manifest, staleness
 from rag.names import IN_TITLE
 from rag.passages import telling_of
-from rag.settings import DEFAULT_ENCODER, Settings
+from rag.settings import Settings
 from rag.store import PaperStore
-from rag.types import Language
 from rag.vectors import VectorIndex
 
 CURRENT, GENERATIONS = "CURRENT", "generations"
@@ -76,10 +74,6 @@ class Index:
         """Return a token's inverse document frequency over the passages, > 0."""
         seen = self.lexical.document_frequency(token)
         return math.log(1 + self.store.passage_count / (1 + seen))
-
-    def understands(self, language: Language) -> bool:
-        """Return whether the encoder knows the language."""
-        return language == "en" or self._settings.encoder != DEFAULT_ENCODER or TRAINED.exists()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors of questions and sentences, shape (len(texts), dimension)."""

@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rag.cite import MARKER, markers, without_markers
 from rag.lexical import tokens
 from rag.support import Encode, Verdict, support
@@ -22,14 +25,19 @@ _REFERENCES = re.compile(
 )
 # A sentence about the evidence itself claims nothing about a paper.
 _ABOUT_EVIDENCE = re.compile(
-    r"\b(?:evidence|digests?|passages?|sources?|excerpts?|provided|abstracts?|context)\b[^.]*"
-    r"\b(?:not|no|n't|nothing|lacks?|missing)\b|\b(?:not|no|nothing)\b[^.]*"
-    r"\b(?:evidence|digests?|passages|sources|excerpts?|provided|abstracts?)\b"
-    r"|(?:资料|证据|摘要|原文|论文|文中|来源)[^。]{0,12}(?:没有|未|不能|无法|并无|缺少|不包含)"
-    r"|(?:没有|未|无法)[^。]{0,8}(?:提及|提到|说明|给出|找到)",
+    r"(?=[^.]*\b(?:evidence|digests?|passages?|sources?|excerpts?|provided|given|abstracts?|papers?|"
+    r"information)\b)(?=[^.]*(?:\b(?:not|no|none|nothing|cannot|neither|lacks?)\b|n't\b))"
+    r"[^.]*\b(?:mention|stat|sa[yi]|contain|provid|specif|includ|describ|discuss|report|hold|answer|"
+    r"address|giv|detail|disclos|indicat|available|information|evidence)",
     re.IGNORECASE,
 )
+_ABOUT_EVIDENCE_HAN = re.compile(
+    r"(?:资料|证据|摘要|原文|论文|文中|来源|信息)[^。]{0,12}(?:没有|未|不能|无法|并无|缺少|不包含)"
+    r"|(?:没有|未|无法)[^。]{0,8}(?:提及|提到|说明|给出|找到|回答)"
+)
 _MIN_TOKENS = 2
+# How many papers an uncited sentence is compared with by meaning.
+_LIKELY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +68,15 @@ def judge(
     that supports it.
     """
     tidied = _LATE_MARKER.sub(_before_end, _REFERENCES.sub("", text))
+    bench = _Bench(passages, question, encode and _memoised(encode))
+    bench.least = 1 if len(sentences(tidied, language)) == 1 else _MIN_TOKENS
     found: list[Checked] = []
     lines = []
-    alone = len(sentences(tidied, language)) == 1
     for line in tidied.split("\n"):
         rest, out = line, ""
         for sentence in sentences(line, language):
             head, _, rest = rest.partition(sentence)
-            checked = _checked(sentence, passages, question, encode, alone)
+            checked = bench.checked(sentence)
             if checked:
                 found.append(checked)
             out += head + (_marked(sentence, checked, language) if checked else sentence)
@@ -77,32 +86,57 @@ def judge(
 
 def is_about_evidence(text: str) -> bool:
     """Return whether a text without citations only says that the evidence lacks something."""
-    return bool(_ABOUT_EVIDENCE.search(text))
+    return bool(_ABOUT_EVIDENCE.search(text) or _ABOUT_EVIDENCE_HAN.search(text))
 
 
-def _checked(
-    sentence: str,
-    passages: Mapping[str, Sequence[Passage]],
-    question: str,
-    encode: Encode | None,
-    alone: bool,
-) -> Checked | None:
-    claim = _BULLET.sub("", without_markers(sentence)).strip(" *_#")
-    cited = [i for i in markers(sentence) if i in passages]
-    if not cited and (claim.endswith((":", "：", "?", "？")) or is_about_evidence(claim)):
-        return None
-    if len(tokens(claim)) < (1 if alone else _MIN_TOKENS):
-        return None
-    if cited:
-        pool = [p for i in cited for p in passages[i]]
-        return Checked(sentence, tuple(cited), support(claim, pool, said=question, encode=encode))
-    verdicts = {
-        i: support(claim, pool, said=question, encode=encode) for i, pool in passages.items()
-    }
-    best = max(verdicts, key=lambda i: verdicts[i].score, default="")
-    if best and verdicts[best].label == "supported":
-        return Checked(sentence, (best,), verdicts[best], added=True)
-    return Checked(sentence, (), verdicts[best] if best else Verdict("unsupported", 0.0))
+@dataclass(slots=True)
+class _Bench:
+    """The evidence that the sentences of one answer are held against."""
+
+    passages: Mapping[str, Sequence[Passage]]
+    question: str
+    encode: Encode | None
+    least: int = _MIN_TOKENS
+
+    def checked(self, sentence: str) -> Checked | None:
+        claim = _BULLET.sub("", without_markers(sentence)).strip(" *_#")
+        cited = tuple(i for i in markers(sentence) if i in self.passages)
+        if not cited and (claim.endswith((":", "：", "?", "？")) or is_about_evidence(claim)):
+            return None
+        if len(tokens(claim)) < self.least:
+            return None
+        if cited:
+            pool = [p for i in cited for p in self.passages[i]]
+            return Checked(sentence, cited, self._verdict(claim, pool, self.encode))
+        return self._attributed(sentence, claim)
+
+    def _attributed(self, sentence: str, claim: str) -> Checked:
+        """Find the paper that says what an uncited sentence claims."""
+        by_words = {i: self._verdict(claim, pool, None) for i, pool in self.passages.items()}
+        likely = sorted(by_words, key=lambda i: -by_words[i].score)[:_LIKELY]
+        verdicts = {i: self._verdict(claim, self.passages[i], self.encode) for i in likely}
+        best = max(verdicts, key=lambda i: verdicts[i].score, default=None)
+        if best is None:
+            return Checked(sentence, (), Verdict("unsupported", 0.0))
+        if verdicts[best].label == "supported":
+            return Checked(sentence, (best,), verdicts[best], added=True)
+        return Checked(sentence, (), verdicts[best])
+
+    def _verdict(self, claim: str, pool: Sequence[Passage], encode: Encode | None) -> Verdict:
+        return support(claim, pool, said=self.question, encode=encode)
+
+
+def _memoised(encode: Encode) -> Encode:
+    """Return `encode` that encodes no text twice: sentences share their sources."""
+    known: dict[str, NDArray[np.float32]] = {}
+
+    def encoded(texts: Sequence[str]) -> NDArray[np.float32]:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known.update(zip(new, encode(new), strict=True))
+        return np.stack([known[text] for text in texts])
+
+    return encoded
 
 
 def _marked(sentence: str, checked: Checked, language: Language) -> str:

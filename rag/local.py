@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from llama_index.core.llms.llm import LLM
 
 _NEW_TOKENS = 512
-_UNKNOWN_CONTEXT = 4096
+# What a processor reads within the patience of a reader, whatever the model could hold.
+_READ_TOKENS = 4096
 
 
 def load_local(name: str, settings: Settings) -> LLM:
@@ -32,8 +33,8 @@ def load_local(name: str, settings: Settings) -> LLM:
             f"The model '{name}' can't be loaded ({type(error).__name__}).",
             "Give a folder with its files, or fetch it once with 'hf download NAME'.",
         ) from None
-    limit = getattr(model.config, "max_position_embeddings", None) or _UNKNOWN_CONTEXT
-    return _wrapped(name, tokenizer, model.eval(), settings.llm_context or int(limit))
+    limit = min(getattr(model.config, "max_position_embeddings", _READ_TOKENS), _READ_TOKENS)
+    return _wrapped(name, tokenizer, model.eval(), settings.llm_context or limit)
 
 
 def _wrapped(name: str, tokenizer: Any, model: Any, context: int) -> LLM:  # noqa: ANN401

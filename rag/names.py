@@ -13,30 +13,39 @@ from rag.types import Paper
 # A word that looks made rather than written: a capital inside one of its pieces
 # (SafeDPO, BERT, VTool-R1) or a digit beside letters (dots.llm1).
 _MADE = re.compile(
-    r"(?<![\w$])(?=[\w.-]*(?:[a-z][A-Z]|[A-Z]{2}|[A-Za-z]\d|\d[A-Za-z]))[A-Za-z0-9]\w*(?:[-.]\w+)*"
+    r"(?<![\w$])(?=[\w.-]*(?:[a-z][A-Z]|[A-Z]{2}|[A-Za-z]\d|\d[A-Za-z]))[A-Za-z0-9]\w*(?:[-.]\w+)*",
+    re.ASCII,  # a Chinese character is no part of it and may stand right beside it
 )
+# Quantities and ordinals are made up of the same signs: 7B, 3x, 2nd, 128k.
+_QUANTITY = re.compile(r"(?:\d[\d.]*[A-Za-z]{0,3}-?)+")
 _GENERIC = frozenset(
     "a an the of on for in to and position paper survey review report study technical towards "
     "toward beyond new note case benchmark framework approach analysis overview tutorial".split()
 )
 _WORD = re.compile(r"[^\W_]+(?:[-.'’$^{}]+[^\W_]+)*", re.UNICODE)
 _LATIN = re.compile(
-    r"[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+(?:[ ,:]+[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+)*"
+    r"[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+"
+    r"(?:[ ,:;?!()&/“”\"]+[A-Za-z0-9\u00c0-\u024f²³⁺$^{}.'’_-]+)*"
 )
-_LONGEST = 16
+_LATIN_WORD = re.compile(r"(?<![A-Za-z0-9-])[A-Z][a-z]{3,}(?![A-Za-z0-9-])")
+_LONGEST = 32
 # A made-up word in the texts of more papers than this is a term, not a name.
 _SHARED = 3
 
 Lookup = Callable[[Sequence[str]], Mapping[str, Mapping[str, float]]]
 
 # How surely a name means the paper: bare acronyms are mostly terms of the trade.
-TITLE, HEAD, IN_TITLE, IN_ABSTRACT, ACRONYM = 1.0, 0.9, 0.8, 0.5, 0.2
+TITLE, HEAD, IN_TITLE, IN_ABSTRACT, IN_CHINESE, ACRONYM = 1.0, 0.9, 0.8, 0.5, 0.45, 0.2
 
 
 def name_key(name: str) -> str:
     """Return a name for comparison: letters and digits only, no accents or case."""
-    bare = re.sub(r"['’]s$", "", unicodedata.normalize("NFKC", name))
-    return re.sub(r"[\W_]+", "", fold(bare))
+    bare = re.sub(r"['’]s$", "", unicodedata.normalize("NFKC", name), flags=re.IGNORECASE)
+    return _key(bare)
+
+
+def _key(word: str) -> str:
+    return re.sub(r"[\W_]+", "", fold(word))
 
 
 def names_of(paper: Paper) -> dict[str, float]:
@@ -49,6 +58,8 @@ def names_of(paper: Paper) -> dict[str, float]:
 
     def add(name: str, weight: float) -> None:
         key = name_key(name)
+        if weight < HEAD and _QUANTITY.fullmatch(name):
+            return
         if weight < HEAD and re.fullmatch(r"[A-Z]{1,4}s?", name):
             weight = ACRONYM
         if len(key) >= 2 and not key.isdigit():
@@ -57,6 +68,11 @@ def names_of(paper: Paper) -> dict[str, float]:
     for text in (paper.abstract, *(r.text for r in paper.renditions)):
         for match in _MADE.finditer(text):
             add(match[0], IN_ABSTRACT)
+    # A Latin word left standing in a Chinese text is a name more often than not.
+    for rendition in paper.renditions:
+        if rendition.language == "zh":
+            for match in _LATIN_WORD.finditer(rendition.text):
+                add(match[0], IN_CHINESE)
     for match in _MADE.finditer(paper.title):
         add(match[0], IN_TITLE)
     head, *rest = re.split(r"[:：]|[.?!]\s|\s[-–—]\s", paper.title, maxsplit=1)
@@ -86,7 +102,9 @@ def mentions(question: str, lookup: Lookup) -> dict[str, float]:
         owners = known[key]
         top = max(owners.values())
         best = [i for i, weight in owners.items() if weight == top]
-        if len(owners) > (_SHARED if top < HEAD else len(owners)) or len(best) > _SHARED:
+        if len(best) > _SHARED or (top < HEAD and len(owners) > _SHARED):
+            continue
+        if top < IN_TITLE and len(owners) > 1:
             continue
         taken.append((start, end))
         for arxiv_id in best:
@@ -99,14 +117,17 @@ def _spans(question: str) -> list[tuple[int, int, str]]:
     """Return (start, end, key) of every run of words that may be a name."""
     spans = []
     for run in _LATIN.finditer(question):
-        words = list(_WORD.finditer(question, run.start(), run.end()))
-        for first in range(len(words)):
-            for last in range(first, min(first + _LONGEST, len(words))):
-                start, end = words[first].start(), words[last].end()
-                text = question[start:end]
-                key = name_key(text)
-                if len(key) >= 2 and (last > first or _looks_made(text, question)):
+        words = [
+            (m.start(), m.end(), _key(m[0]), name_key(m[0]))
+            for m in _WORD.finditer(question, run.start(), run.end())
+        ]
+        for first, (start, _, _, _) in enumerate(words):
+            before = ""
+            for last, (_, end, inner, final) in enumerate(words[first : first + _LONGEST]):
+                key = before + final
+                if len(key) >= 2 and (last or _looks_made(question[start:end], question)):
                     spans.append((start, end, key))
+                before += inner
     return spans
 
 

@@ -13,6 +13,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from rag.errors import LLMError
@@ -143,7 +144,7 @@ def build_prompt(  # noqa: PLR0913 (each is the caller's to say)
     """
     draw = draw or random.SystemRandom()
     asked = plain(question)
-    turns = _turns(history)
+    turns = past_turns(history)
     room = _room(context, [asked, *(text for _, text in turns)])
     chosen = _fitting(evidence, room)
     if not chosen:
@@ -152,7 +153,9 @@ def build_prompt(  # noqa: PLR0913 (each is the caller's to say)
             "Start its server with a larger one, and set RAG_LLM_CONTEXT.",
         )
     papers = [paper for paper, _ in chosen]
-    said = "\n".join([asked, *(f"{p.title}\n" + "\n".join(map(_said, ps)) for p, ps in chosen)])
+    said = "\n".join(
+        [asked, *(f"{p.title}\n" + "\n".join(plain(x.text) for x in ps) for p, ps in chosen)]
+    )
     keys = _keys(papers, said, draw)
     nonce = _nonce(said, draw)
     opening, closing = (form.format(nonce) for form in draw.choice(_DELIMITERS))
@@ -175,6 +178,7 @@ def build_prompt(  # noqa: PLR0913 (each is the caller's to say)
     )
 
 
+@lru_cache(maxsize=4096)
 def plain(text: str) -> str:
     """Return untrusted text on one line, without invisible characters and template tokens."""
     previous = None
@@ -186,7 +190,7 @@ def plain(text: str) -> str:
 
 def estimated_tokens(text: str) -> int:
     """Return a cautious count of tokens: 3 ASCII characters, or 1 other, each."""
-    ascii_count = sum(ch.isascii() for ch in text)
+    ascii_count = len(text.encode("ascii", "ignore"))
     return ascii_count // 3 + (len(text) - ascii_count) + 1
 
 
@@ -227,10 +231,6 @@ def _body(
     return "\n".join(lines)
 
 
-def _said(passage: Passage) -> str:
-    return plain(passage.text)
-
-
 def _keys(papers: Sequence[Paper], said: str, draw: random.Random) -> dict[str, str]:
     keys: dict[str, str] = {}
     low = said.casefold()
@@ -251,7 +251,8 @@ def _nonce(said: str, draw: random.Random) -> str:
     return nonce
 
 
-def _turns(history: Sequence[Turn]) -> tuple[tuple[str, str], ...]:
+def past_turns(history: Sequence[Turn]) -> tuple[tuple[str, str], ...]:
+    """Return the last turns of a conversation as (role, text), each on one line."""
     turns: list[tuple[str, str]] = []
     for turn in history[-_TURNS:]:
         turns.append(("user", plain(turn.question)[:_TURN_CHARACTERS]))

@@ -12,7 +12,7 @@ from rag.chat import Resolved
 from rag.evidence import relevant, states, supports
 from rag.index import Index
 from rag.lexical import tokens
-from rag.search import find, weight_for
+from rag.search import find
 from rag.settings import Settings
 from rag.types import Answer, Filters, Hit, Language, Paper, Quote
 from rag.understand import Understood
@@ -87,7 +87,7 @@ def _searched(case: _Case, resolved: Resolved) -> Draft:
         case.understood.question,
         _TOP,
         case.understood.filters or None,
-        weight_for(case.index, case.understood.question, case.settings),
+        case.settings.dense_weight,
     )
     if resolved.lean and not _stands_alone(hits, resolved.lean[0]):
         return _fact(case, _hits_of(case, resolved.lean), sure=True)
@@ -111,8 +111,7 @@ def _stands_alone(hits: Sequence[Hit], before: str) -> bool:
 
 def _hits_of(case: _Case, arxiv_ids: Sequence[str]) -> list[Hit]:
     only = Filters(arxiv_ids=tuple(arxiv_ids))
-    weight = weight_for(case.index, case.question, case.settings)
-    found = find(case.index, case.question, len(arxiv_ids), only, weight)
+    found = find(case.index, case.question, len(arxiv_ids), only, case.settings.dense_weight)
     return sorted(found, key=lambda hit: arxiv_ids.index(hit.paper.arxiv_id))
 
 
@@ -239,7 +238,7 @@ def _ranked(
         pool,
         title=paper.title,
         rarity=index.rarity,
-        encode=index.encode if index.understands(language) else None,
+        encode=index.encode,
     )
 
 

@@ -15,13 +15,11 @@ from rag.names import mentions
 from rag.passages import telling_of
 from rag.question import plain_question
 from rag.settings import Settings
-from rag.text import language_of, strip_invisible
+from rag.text import strip_invisible
 from rag.types import Filters, Hit
 
 # How many passages each leg brings to the fusion.
 _POOL = 200
-# The weight of the dense leg when the encoder does not know the question's language.
-_UNKNOWN_LANGUAGE = 0.1
 # How far above the fused score, at most 1, a paper is lifted that is named by id.
 _BY_ID = 3.0
 # Names less sure than this are mostly terms of the trade (PPO, VLM), and lifting
@@ -45,7 +43,7 @@ def search(
     asked = checked(question, settings)
     index = open_index(settings)
     plain = plain_question(asked)
-    return find(index, plain, top_k, filters, weight_for(index, plain, settings))
+    return find(index, plain, top_k, filters, settings.dense_weight)
 
 
 def checked(question: str, settings: Settings) -> str:
@@ -62,12 +60,6 @@ def checked(question: str, settings: Settings) -> str:
             "Shorten it, or set RAG_MAX_QUESTION.",
         )
     return asked
-
-
-def weight_for(index: Index, question: str, settings: Settings) -> float:
-    """Return the dense leg's weight for a question, small in a language unknown to it."""
-    known = index.understands(language_of(question))
-    return settings.dense_weight if known else min(settings.dense_weight, _UNKNOWN_LANGUAGE)
 
 
 def find(  # noqa: PLR0913 (each is the caller's to say)

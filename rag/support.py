@@ -1,9 +1,8 @@
-"""Does a text say what a sentence says? Numbers, names, negation, words, then meaning."""
+"""Does a text say what a sentence says? Numbers, names, words, negation, then meaning."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,29 +11,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.lexical import tokens
+from rag.numbers import names_missing, numbers_missing
+from rag.polarity import direction, is_negated, opposites
+from rag.text import has_han, language_of, sentences
 from rag.types import Passage
 
 Label = Literal["supported", "partly", "unsupported"]
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
-_NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:,\d{3})*(?:\.\d+)?(?!\w*\d)%?")
-_NAME = re.compile(
-    r"(?<!\w)(?=[\w.+-]*[A-Z0-9][\w.+-]*)(?:[A-Za-z][\w.+-]*[A-Z0-9][\w.+-]*)(?<![.+-])"
-)
-_NEGATION = re.compile(
-    r"\b(?:not|no|never|cannot|without|fails? to|lacks?|neither|nor|unable)\b|n't\b"
-    r"|不(?!仅|但|同|断|止|只)|没有|无法|未能|并非|无需|缺乏",
-    re.IGNORECASE,
-)
+# Below the first share of common words a sentence is not supported by them, from
+# the second on it is; meaning can make up for some.
+_FEW_WORDS, _MANY_WORDS = 0.35, 0.6
+_FAR, _NEAR = 0.45, 0.7
+# How sharply the similarity of the closest sentences outweighs that of others.
+_SHARPNESS = 10.0
+_CLOSEST = 2
+# What a sentence loses that says the opposite, by this margin of similarity.
+_OPPOSITE_MARGIN = -0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How far texts support a sentence.
 
-    `score` is in [0, 1]; `missing_numbers` and `missing_names` stand in the
+    `score` is in [0, 1]. `missing_numbers` and `missing_names` stand in the
     sentence and not in the texts; `overlap` is the share of its words that stand
-    in the closest part, `similarity` the cosine of their meaning, when measured.
+    in the texts; `similarity` the cosine of its meaning and the closest sentence,
+    `margin` by how much that exceeds the similarity of the sentence's opposite
+    (both None when meaning was not measured); `negated` tells that one of the
+    sentence and its closest text is negated and the other is not.
     """
 
     label: Label
@@ -44,6 +49,38 @@ class Verdict:
     negated: bool = False
     overlap: float = 0.0
     similarity: float | None = None
+    margin: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What is measured of a sentence and texts, before it is weighed.
+
+    `down` tells that the sentence speaks of a decrease, `agree` is 1 where its
+    direction is that of the closest text, -1 where it is the contrary. `margin`
+    and `reverse` compare with opposites: the sentence's, and the closest texts'.
+    """
+
+    overlap: float = 0.0
+    negated: float = 0.0
+    differ: float = 0.0
+    agree: float = 0.0
+    down: float = 0.0
+    similarity: float = math.nan
+    margin: float = math.nan
+    reverse: float = math.nan
+
+    def row(self) -> list[float]:
+        """Return the numbers in order; without meaning, those of the words alone."""
+        words = [self.overlap, self.negated, self.differ, self.agree, self.down]
+        if math.isnan(self.similarity):
+            return words
+        return [*words, self.similarity, self.margin, self.reverse]
+
+
+# Logistic weights, the constant last; benchmarks/support.py prints them.
+_WORDS_WEIGHTS = (4.0, -0.5, -0.3, 0.3, -0.3, -3.0)
+_MEANING_WEIGHTS = (2.5, -0.5, -0.3, 0.3, -0.3, 4.0, 8.0, 4.0, -4.5)
 
 
 def support(
@@ -56,38 +93,90 @@ def support(
     """Return whether `passages`, taken together, say what `sentence` says.
 
     Names that stand in `said`, the question, need no support of their own.
+    `encode` returns unit vectors, a row per text; without it meaning is not
+    measured.
     """
     texts = [p if isinstance(p, str) else p.indexed_text for p in passages]
     whole = "\n".join(texts)
-    numbers = _missing_numbers(sentence, whole)
-    names = _missing_names(sentence, whole + "\n" + said)
-    wanted = set(tokens(sentence))
-    overlap = len(wanted & set(tokens(whole))) / len(wanted) if wanted else 0.0
-    score = overlap
-    if numbers or overlap < 0.3:
-        label: Label = "unsupported"
-    elif overlap >= 0.5 and not names:
-        label = "supported"
-    else:
-        label = "partly"
-    return Verdict(label, score, numbers, names, False, overlap)
+    numbers = numbers_missing(sentence, whole)
+    names = names_missing(sentence, f"{whole}\n{said}")
+    found = measure(sentence, texts, encode=encode)
+    return Verdict(
+        label=_label(found, numbers, names),
+        score=_score(found) / (1 + len(numbers)),
+        missing_numbers=numbers,
+        missing_names=names,
+        negated=bool(found.differ),
+        overlap=found.overlap,
+        similarity=None if math.isnan(found.similarity) else found.similarity,
+        margin=None if math.isnan(found.margin) else found.margin,
+    )
 
 
-def _missing_numbers(sentence: str, whole: str) -> tuple[str, ...]:
-    known = {_value(n) for n in _NUMBER.findall(_folded(whole))}
-    found = _NUMBER.findall(_folded(sentence))
-    return tuple(dict.fromkeys(n for n in found if _value(n) not in known))
+def measure(sentence: str, texts: Sequence[str], *, encode: Encode | None = None) -> Features:
+    """Return the features of a sentence over texts."""
+    parts = [part for text in texts for part in sentences(text, language_of(text))]
+    if not parts:
+        return Features(negated=float(is_negated(sentence)))
+    wanted = set(_comparable(sentence, texts))
+    shared = np.array([len(wanted & set(tokens(part))) for part in parts]) / max(1, len(wanted))
+    near = np.zeros(len(parts), np.float32)
+    margin = reverse = math.nan
+    if encode is not None:
+        near, margin, reverse = _meant(sentence, parts, encode)
+    best = parts[int(np.argmax(near + shared))]
+    return Features(
+        overlap=len(wanted & {t for part in parts for t in tokens(part)}) / max(1, len(wanted)),
+        negated=float(is_negated(sentence)),
+        differ=float(is_negated(sentence) != is_negated(best)),
+        agree=float(direction(sentence) * direction(best)),
+        down=float(direction(sentence) < 0),
+        similarity=math.nan if encode is None else float(near.max()),
+        margin=margin,
+        reverse=reverse,
+    )
 
 
-def _missing_names(sentence: str, whole: str) -> tuple[str, ...]:
-    low = re.sub(r"[^\w]", "", whole.casefold())
-    found = _NAME.findall(_folded(sentence))
-    return tuple(n for n in found if re.sub(r"[^\w]", "", n.casefold()) not in low)
+def _meant(
+    sentence: str, parts: Sequence[str], encode: Encode
+) -> tuple[NDArray[np.float32], float, float]:
+    """Return the similarity of each part, and the two margins over opposites.
+
+    The sentence's opposites are held against all parts, the closer weighing more;
+    the opposites of the closest parts against the sentence.
+    """
+    turned = opposites(sentence)
+    vectors = encode([sentence, *turned, *parts])
+    claim, against, rows = vectors[0], vectors[1 : 1 + len(turned)], vectors[1 + len(turned) :]
+    near = rows @ claim
+    weights = np.exp(_SHARPNESS * (near - near.max()))
+    gaps = near[:, None] - rows @ against.T
+    margin = float((weights[:, None] * gaps).sum(axis=0).min() / weights.sum())
+    closest = np.argsort(-near)[:_CLOSEST]
+    reverse = [near[n] - (encode(opposites(parts[n])) @ claim).max() for n in closest]
+    return near, margin, float(np.mean(reverse))
 
 
-def _value(number: str) -> float:
-    return float(number.replace(",", "").replace("−", "-").rstrip("%"))
+def _comparable(sentence: str, texts: Sequence[str]) -> list[str]:
+    """Return the sentence's tokens; Chinese ones only where a text has Chinese."""
+    found = tokens(sentence)
+    if has_han(sentence) and not any(map(has_han, texts)):
+        return [t for t in found if not has_han(t)]
+    return found
 
 
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text)
+def _score(found: Features) -> float:
+    row = found.row()
+    weights = _WORDS_WEIGHTS if len(row) < len(_MEANING_WEIGHTS) - 1 else _MEANING_WEIGHTS
+    return 1 / (1 + math.exp(-(float(np.dot(weights[:-1], row)) + weights[-1])))
+
+
+def _label(found: Features, numbers: Sequence[str], names: Sequence[str]) -> Label:
+    measured = not math.isnan(found.similarity)
+    far = found.similarity < _FAR if measured else True
+    near = found.similarity >= _NEAR if measured else False
+    if numbers or (found.overlap < _FEW_WORDS and far):
+        return "unsupported"
+    enough = found.overlap >= _MANY_WORDS or (near and found.overlap >= _FEW_WORDS)
+    turned = measured and found.margin < _OPPOSITE_MARGIN
+    return "supported" if enough and not names and not turned else "partly"

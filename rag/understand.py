@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import cast, get_args
 
 from rag.dates import Days, find_days
 from rag.index import Index
@@ -44,16 +44,26 @@ _COUNT = re.compile(
     r"(?:papers|entries)\b|多少篇|几篇|多少(?:个)?(?:论文|文章|条目)|论文数",
     re.IGNORECASE,
 )
-_CATEGORY = re.compile(r"(?<![\w.])([a-z]{2,8}(?:-[a-z]{2,4})?\.[A-Za-z]{2}(?:-[a-z]{2})?)(?![\w])")
+# The archives with subject classes: https://arxiv.org/category_taxonomy
+_CATEGORY = re.compile(
+    r"(?<![\w.-])(?:(?P<archive>cs|math|stat|eess|econ|nlin|q-bio|q-fin|astro-ph)\.(?P<two>[a-z]{2})"
+    r"|(?:physics|cond-mat)\.[a-z]{2,6}(?:-[a-z]{2,4})?)(?![\w-])",
+    re.IGNORECASE | re.ASCII,
+)
 _ANNOUNCE = re.compile(
     r"(?P<rc>replace-cross|replaced cross|cross.?replac\w+|替换交叉|交叉替换)"
     r"|(?P<cross>cross-?list\w*|\bcrosses\b|announced? (?:as )?(?:plain )?['‘“\"]?cross\b|"
     r"交叉(?:列表|提交|公告))"
-    r"|(?P<rep>\breplacements?\b|announced? (?:as )?(?:plain )?['‘“\"]?replaced?\b|"
+    r"|(?P<rep>\breplacements\b(?! (?:for|of)\b)|\breplacement (?:papers|entries|"
+    r"versions)\b|announced? (?:as )?(?:plain )?['‘“\"]?replaced?\b|"
     r"\bplain ['‘“\"]?replace\b|替换(?:版|稿|公告|类))"
     r"|(?P<new>newly announced|announced? (?:as )?(?:plain )?['‘“\"]?new\b|new (?:submissions|"
     r"announcements)|"
     r"新(?:提交|公告)|announce type:? new)",
+    re.IGNORECASE,
+)
+_NOT = re.compile(
+    r"(?:\bnot\s+(?:an?\s+|any\s+|the\s+)?|n['’]t\s+|\bexcept\s+|\bwithout\s+|不是|不包括|除了|非|不)$",
     re.IGNORECASE,
 )
 _AUTHOR = re.compile(
@@ -233,25 +243,32 @@ def _days(question: str, index: Index) -> Days | None:
 
 def _categories(question: str, index: Index) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
     known = {name.casefold(): name for name in index.store.tally("category")}
-    matches = [m for m in _CATEGORY.finditer(question) if not re.search(r"\d", m[1])]
-    found = {known.get(m[1].casefold(), m[1]): m.span() for m in matches}
+    found: dict[str, tuple[int, int]] = {}
+    for match in _CATEGORY.finditer(question):
+        name = (
+            f"{match['archive'].lower()}.{match['two'].upper()}"
+            if match["two"]
+            else match[0].lower()
+        )
+        found[known.get(name.casefold(), name)] = match.span()
     for lower, name in known.items():
-        if "." not in lower and (
-            m := re.search(rf"(?<!\w){re.escape(lower)}(?!\w)", question.casefold())
-        ):
+        whole = rf"(?<![\w-]){re.escape(lower)}(?![\w-])"
+        if "." not in lower and (m := re.search(whole, question, re.IGNORECASE | re.ASCII)):
             found[name] = m.span()
     return tuple(found), list(found.values())
 
 
 def _announce(question: str) -> tuple[tuple[Announce, ...], list[tuple[int, int]]]:
+    """Return the announce kinds asked for, or all but those ruled out, and where they stand."""
     names = {"rc": "replace-cross", "cross": "cross", "rep": "replace", "new": "new"}
-    kinds, spans = [], []
+    kinds, ruled_out, spans = list[str](), list[str](), list[tuple[int, int]]()
     for match in _ANNOUNCE.finditer(question):
-        before = question[max(0, match.start() - 6) : match.start()].casefold()
-        spans.append(match.span())
-        if "not" not in before and "非" not in before and "不" not in before and match.lastgroup:
-            kinds.append(cast(Announce, names[match.lastgroup]))
-    return tuple(dict.fromkeys(kinds)), spans
+        denied = _NOT.search(question[: match.start()])
+        spans.append((denied.start() if denied else match.start(), match.end()))
+        (ruled_out if denied else kinds).append(names[match.lastgroup or ""])
+    if ruled_out and not kinds:
+        kinds = [kind for kind in get_args(Announce) if kind not in ruled_out]
+    return tuple(cast(Announce, kind) for kind in dict.fromkeys(kinds)), spans
 
 
 def _filters(

@@ -226,7 +226,7 @@ def tiny_model(folder: Path) -> Path:
 def test_a_transformers_model_streams_in_this_process(tmp_path: Path) -> None:
     llm = load_llm(f"hf:{tiny_model(tmp_path)}", Settings())
     assert llm is not None
-    assert llm.metadata.context_window == 8192
+    assert llm.metadata.context_window == 4096
     chat = [_message("system", "Be brief."), _message("user", "Hello")]
     stream = replies(llm, chat, first_token=60, total=60)
     parts = [next(stream) for _ in range(20)]

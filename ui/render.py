@@ -78,9 +78,19 @@ def answer_html(answer: rag.Answer, language: Language, seconds: float | None = 
     if seconds is not None:
         facts.append(text(language, "seconds", s=f"{max(seconds, 0.1):.1f}"))
     return (
-        f'<div class="{css}">{answer_body(answer.text, titles)}{notes}'
+        f'<div class="{css}">{_chips(answer, language)}{answer_body(answer.text, titles)}{notes}'
         f'<p class="facts">{escape(" · ".join(facts))}</p></div>'
     )
+
+
+def _chips(answer: rag.Answer, language: Language) -> str:
+    """Return what the question was understood to ask for, as tags."""
+    tags = "".join(
+        f'<span class="chip">{escape(text(language, f"chip_{chip.field}"))}: '
+        f"{escape(chip.value)}</span>"
+        for chip in answer.chips
+    )
+    return f'<p class="chips">{tags}</p>' if tags else ""
 
 
 def answer_body(markdown: str, titles: dict[str, str]) -> str:

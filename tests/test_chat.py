@@ -1,0 +1,184 @@
+"""Follow-ups: which papers a question is about, given the turns before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as checks
+from hypothesis import strategies as st
+
+from rag.chat import Resolved, resolve
+from rag.index import Index, open_index
+from rag.settings import Settings
+from rag.types import Answer, Citation, Turn
+from rag.understand import understand
+
+SAFE, UDORA, PPA = "2505.20065", "2503.01908", "2506.05739"
+VTOOL, PLANNING = "2505.19255", "2505.11409"
+Ask = Callable[..., Resolved]
+
+
+@pytest.fixture(scope="module")
+def index(seed_index: Settings) -> Index:
+    return open_index(seed_index)
+
+
+@pytest.fixture(scope="module")
+def ask(index: Index) -> Ask:
+    """ask(question, [ids cited in turn 1], [ids cited in turn 2], ...)."""
+
+    def turn(cited: list[str]) -> Turn:
+        papers = index.store.papers(cited)
+        citations = tuple(Citation(p.arxiv_id, p.title, p.url) for p in papers)
+        return Turn("?", Answer("?", "", "en", citations, is_refusal=not cited))
+
+    def asked(question: str, *turns: list[str]) -> Resolved:
+        return resolve(understand(question, index), [turn(cited) for cited in turns])
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "and its results?",
+        "Which datasets was it tested on?",
+        "What do the authors conclude?",
+        "How does this method work?",
+        "why?",
+        "What about the limitations?",
+        "它在哪些数据集上测的?",
+        "这篇的结果如何？",
+        "该方法有什么局限？",
+        "那结果呢？",
+        "为什么？",
+        "AND ITS RESULTS?",
+    ],
+)
+def test_a_pronoun_or_an_ellipsis_stays_with_the_paper(ask: Ask, question: str) -> None:
+    assert ask(question, [VTOOL]).focus == (VTOOL,)
+
+
+def test_a_resolved_question_names_the_paper_and_keeps_the_words(ask: Ask, index: Index) -> None:
+    resolved = ask("and its results?", [VTOOL])
+    paper = index.store.paper(VTOOL)
+    assert paper is not None
+    assert paper.title in resolved.question
+    assert "and its results?" in resolved.question
+
+
+@pytest.mark.parametrize(
+    ("question", "place"),
+    [
+        ("the first one", 0),
+        ("Tell me more about the second one", 1),
+        ("What does the 2nd paper do?", 1),
+        ("the third", 2),
+        ("the last one?", -1),
+        ("第一篇讲什么？", 0),
+        ("第二篇呢？", 1),
+        ("第三个", 2),
+        ("最后一篇呢？", -1),
+    ],
+)
+def test_ordinals_count_in_the_list_as_it_was_given(ask: Ask, question: str, place: int) -> None:
+    listed = [UDORA, SAFE, VTOOL, PLANNING]
+    assert ask(question, listed).focus == (listed[place],)
+
+
+@pytest.mark.parametrize(
+    ("question", "place"),
+    [("What about the former?", 0), ("And the latter?", 1), ("前者呢？", 0), ("后者的结果？", 1)],
+)
+def test_former_and_latter(ask: Ask, question: str, place: int) -> None:
+    assert ask(question, [SAFE, UDORA]).focus == ([SAFE, UDORA][place],)
+
+
+def test_an_ordinal_reaches_back_to_the_list_when_one_of_it_was_opened(ask: Ask) -> None:
+    listed = [UDORA, SAFE, VTOOL]
+    assert ask("and the last one?", listed, [SAFE]).focus == (VTOOL,)
+    assert ask("第一篇呢？", listed, [SAFE]).focus == (UDORA,)
+    assert ask("后者呢？", [SAFE, UDORA], [SAFE]).focus == (UDORA,)
+
+
+def test_an_ordinal_beyond_the_list_names_none_of_it_by_number(ask: Ask) -> None:
+    assert ask("the fifth one", [UDORA, SAFE]).focus in ((), (UDORA,))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "by the way, which paper quantizes KV caches?",
+        "Something else: is there a paper on diffusion?",
+        "Which papers work on reinforcement learning?",
+        "Is there any paper on quantization?",
+        "换个话题，有没有量化的论文？",
+        "有没有关于扩散模型的论文？",
+        "2599.99999",
+        "papers by Zzyzx Qwerty",
+        "how many cs.CL papers?",
+        "cs.LG papers",
+        "上周的论文",
+    ],
+)
+def test_a_new_topic_drops_the_old_paper(ask: Ask, question: str) -> None:
+    resolved = ask(question, [VTOOL])
+    assert resolved.focus == ()
+    assert resolved.lean == ()
+    assert resolved.question == question
+
+
+@pytest.mark.parametrize(
+    "question", ["What is SafeDPO?", "SafeDPO是什么？", SAFE, "换个话题，SafeDPO是什么？"]
+)
+def test_another_papers_name_changes_the_topic(ask: Ask, question: str) -> None:
+    assert VTOOL not in ask(question, [VTOOL]).focus
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "compare it with SafeDPO",
+        "How does it differ from SafeDPO?",
+        "SafeDPO versus this one?",
+        "和SafeDPO比呢？",
+        "它和SafeDPO有什么区别？",
+    ],
+)
+def test_comparing_brings_the_other_paper_to_the_one_talked_about(ask: Ask, question: str) -> None:
+    resolved = ask(question, [VTOOL])
+    assert resolved.compares
+    assert resolved.focus == (VTOOL, SAFE)
+
+
+def test_comparing_the_listed_ones(ask: Ask) -> None:
+    assert ask("How do they differ?", [VTOOL, PLANNING]).focus == (VTOOL, PLANNING)
+    assert ask("它们有什么区别？", [VTOOL, PLANNING]).focus == (VTOOL, PLANNING)
+
+
+def test_a_change_of_language_stays_with_the_paper(ask: Ask) -> None:
+    assert ask("它的结果如何？", [UDORA], [VTOOL]).focus == (VTOOL,)
+    assert ask("what are its results?", [UDORA], [VTOOL]).focus == (VTOOL,)
+
+
+def test_a_refusal_between_does_not_lose_the_paper(ask: Ask) -> None:
+    assert ask("and its results?", [VTOOL], []).focus == (VTOOL,)
+
+
+@pytest.mark.parametrize(
+    "question", ["and its results?", "the second one", "它呢？", "What is it?"]
+)
+def test_without_a_history_nothing_is_resolved(ask: Ask, question: str) -> None:
+    assert ask(question) == Resolved(question)
+    assert ask(question, []) == Resolved(question)
+
+
+@checks(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(min_size=1, max_size=120).filter(lambda text: text == text.strip()))
+def test_the_focus_is_of_the_conversation_or_named(ask: Ask, index: Index, question: str) -> None:
+    resolved = ask(question, [VTOOL, PLANNING], [SAFE])
+    allowed = {VTOOL, PLANNING, SAFE, *understand(question, index).named}
+    assert set(resolved.focus) | set(resolved.lean) <= allowed
+    assert question in resolved.question

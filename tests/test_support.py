@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rag.numbers import names_missing, numbers_missing
+from rag.polarity import direction, is_negated, opposites
+from rag.support import support
+
+TEXT = (
+    "We present Polymorphic Prompt Assembling (PPA), built on GPT-4o and Qwen2.5-VL-7B. "
+    "It reduces the attack success rate from 98.3% to 1.85% over 1,200 prompts in three settings, "
+    "with 8.5k tokens and a 2x speedup, and does not need retraining."
+)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "It drops from 98.3% to 1.85%.",
+        "It drops from 98.3 percent to 1.85 points.",
+        "Over 1200 prompts, or 1.2k.",
+        "With 8,500 tokens and 2x speed.",
+        "About 98% fall.",
+        "In 3 settings.",
+        "GPT-4o and Qwen2.5-VL-7B.",
+        "1. The first of them.",
+        "降至1.85%，共1200个提示。",
+        "攻击成功率从98.3％降到1.85％。",
+    ],
+)
+def test_numbers_of_the_text_are_found_however_written(sentence: str) -> None:
+    assert numbers_missing(sentence, TEXT) == ()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "missing"),
+    [
+        ("It drops to 57%.", ("57%",)),
+        ("It needs 1,300 prompts and 98.3%.", ("1,300",)),
+        ("It was made in 2019.", ("2019",)),
+        ("It drops to 1.95%.", ("1.95%",)),
+        ("提升了57%，用了3万个样本。", ("57%", "3万")),
+    ],
+)
+def test_numbers_that_the_text_lacks_are_named(sentence: str, missing: tuple[str, ...]) -> None:
+    assert numbers_missing(sentence, TEXT) == missing
+
+
+def test_names_that_the_text_lacks_are_named() -> None:
+    assert names_missing("PPA uses GPT4o, Qwen2.5-VL and PPAs.", TEXT) == ()
+    assert names_missing("PPA uses LLaMA-3 and asks Gemini.", TEXT) == ("LLaMA-3", "Gemini")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "label"),
+    [
+        ("PPA reduces the attack success rate from 98.3% to 1.85%.", "supported"),
+        ("PPA does not need retraining.", "supported"),
+        ("PPA reduces the attack success rate to 12%.", "unsupported"),
+        ("Bananas grow on tropical islands.", "unsupported"),
+        ("PPA reduces the attack success rate of Gemini.", "partly"),
+        ("", "unsupported"),
+    ],
+)
+def test_a_sentence_is_judged(sentence: str, label: str) -> None:
+    assert support(sentence, [TEXT]).label == label
+
+
+def test_nothing_supports_a_sentence_without_texts() -> None:
+    assert support("PPA works.", []).label == "unsupported"
+
+
+def test_a_name_of_the_question_needs_no_source() -> None:
+    verdict = support("PPA reduces the attack success rate of Gemini.", [TEXT], said="And Gemini?")
+    assert verdict.label == "supported"
+
+
+def test_chinese_is_judged_by_chinese_texts() -> None:
+    chinese = "该方法随机改变系统提示的结构，攻击成功率降至1.85%，无需重新训练。"
+    assert support("该方法改变系统提示的结构。", [chinese]).label == "supported"
+    assert support("该方法的攻击成功率为57%。", [chinese]).label == "unsupported"
+    assert support("香蕉生长在热带岛屿上。", [chinese]).label == "unsupported"
+
+
+def test_meaning_makes_up_for_other_words() -> None:
+    def encode(texts: list[str]) -> NDArray[np.float32]:
+        return np.array([[0.0, 1.0] if "not true" in t else [1.0, 0.0] for t in texts], np.float32)
+
+    sentence = "PPA assembles prompts and thereby cuts successful injections sharply."
+    assert support(sentence, [TEXT]).label == "partly"
+    verdict = support(sentence, [TEXT], encode=encode)
+    assert verdict.label == "supported"
+    assert verdict.similarity == pytest.approx(1.0)
+    assert verdict.margin == pytest.approx(1.0)
+
+
+def test_a_sentence_closer_in_its_opposite_is_not_supported() -> None:
+    def encode(texts: list[str]) -> NDArray[np.float32]:
+        return np.array([[0.6, 0.8] if "increases" in t else [1.0, 0.0] for t in texts], np.float32)
+
+    sentence = "PPA increases the attack success rate from 1.85% to 98.3%."
+    assert support(sentence, [TEXT], encode=encode).label == "partly"
+
+
+def test_polarity() -> None:
+    assert is_negated("It does not work")
+    assert not is_negated("It is not without merit")
+    assert is_negated("该方法无法收敛")
+    assert not is_negated("不仅快而且好")
+    assert (direction("It improves recall"), direction("It is"), direction("降低成本")) == (
+        1,
+        0,
+        -1,
+    )
+    assert opposites("It does not work") == ["It work"]
+    assert opposites("It is more robust")[:2] == ["It is not more robust", "It is less robust"]
+    assert "该方法降低了精度" in opposites("该方法提高了精度")
+    assert opposites("Nothing here") == ["It is not true that nothing here"]
