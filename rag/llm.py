@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from rag.errors import LLMError, SettingError
@@ -121,7 +121,7 @@ def _openai_like(address: str, model: str, context: int, key: str, settings: Set
         "auth": _bearer(key),
         "trust_env": not _is_local(address),
     }
-    llm: LLM = Compatible(
+    llm = Compatible(
         model=model,
         api_base=address,
         api_key="none",
@@ -134,7 +134,9 @@ def _openai_like(address: str, model: str, context: int, key: str, settings: Set
         http_client=httpx.Client(**options),
         async_http_client=httpx.AsyncClient(**options),
     )
-    return llm
+    # Imports what the first request needs, so that its reader does not wait for it.
+    _ = llm._get_aclient().chat.completions
+    return cast("LLM", llm)
 
 
 def _ollama(model: str, settings: Settings) -> LLM:
