@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any, cast
 
 import typer
 
 from rag import console
 from rag.console import Progress, say
 from rag.errors import DigestRagError, NoPapers, SettingError
+from rag.options import (
+    Announcement,
+    Author,
+    Category,
+    Digest,
+    Ids,
+    Json,
+    Since,
+    Top,
+    Until,
+    filters_of,
+)
 from rag.settings import Settings
-from rag.types import Announce, Filters, Ledger
+from rag.types import Ledger
 
 app = typer.Typer(
     name="digest-rag",
@@ -26,19 +37,6 @@ app = typer.Typer(
 )
 
 _STOPPED = 130
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Category = Annotated[list[str] | None, typer.Option(help="Only this category, such as cs.CL.")]
-Author = Annotated[list[str] | None, typer.Option(help="Only papers by this author.")]
-Since = Annotated[str | None, typer.Option(help="Only digests from this day on, YYYY-MM-DD.")]
-Until = Annotated[str | None, typer.Option(help="Only digests up to this day, YYYY-MM-DD.")]
-Digest = Annotated[list[str] | None, typer.Option(help="Only digests whose name starts so.")]
-Kind = Annotated[
-    list[str] | None,
-    typer.Option("--announce", help="Only announced as new, cross, replace or replace-cross."),
-]
-Ids = Annotated[list[str] | None, typer.Option("--id", help="Only this arXiv id.")]
-Top = Annotated[int, typer.Option("--top", min=1, max=100, help="How many papers.")]
 
 
 @app.command(epilog="Example: digest-rag index ~/digests")
@@ -70,14 +68,14 @@ def search(
     since: Since = None,
     until: Until = None,
     digest: Digest = None,
-    announce: Kind = None,
+    announce: Announcement = None,
     arxiv_id: Ids = None,
     as_json: Json = False,
 ) -> None:
     """List the papers that fit a question, best first."""
     from rag.search import search as find
 
-    filters = _filters(category, author, since, until, digest, announce, arxiv_id)
+    filters = filters_of(category, author, since, until, digest, announce, arxiv_id)
     hits = find(question, top_k=top, filters=filters, settings=Settings.from_env())
     if as_json:
         console.print_json([console.hit_data(hit) for hit in hits])
@@ -93,7 +91,7 @@ def ask(
     since: Since = None,
     until: Until = None,
     digest: Digest = None,
-    announce: Kind = None,
+    announce: Announcement = None,
     arxiv_id: Ids = None,
     llm: Annotated[str | None, typer.Option(help="Language model, see RAG_LLM.")] = None,
     build: Annotated[bool, typer.Option("--build", help="Build a missing or stale index.")] = False,
@@ -103,7 +101,7 @@ def ask(
     from rag.answer import answer
 
     settings = Settings.from_env()
-    filters = _filters(category, author, since, until, digest, announce, arxiv_id)
+    filters = filters_of(category, author, since, until, digest, announce, arxiv_id)
     if build:
         _ensure(settings)
     result = answer(question, filters=filters, llm=llm, settings=settings)
@@ -120,14 +118,14 @@ def papers(
     since: Since = None,
     until: Until = None,
     digest: Digest = None,
-    announce: Kind = None,
+    announce: Announcement = None,
     arxiv_id: Ids = None,
     as_json: Json = False,
 ) -> None:
     """List the papers of the index, all or those that the filters allow."""
     from rag.index import open_index
 
-    filters = _filters(category, author, since, until, digest, announce, arxiv_id)
+    filters = filters_of(category, author, since, until, digest, announce, arxiv_id)
     store = open_index(Settings.from_env()).store
     found = store.papers(store.select(filters))
     if as_json:
@@ -277,37 +275,6 @@ def train(
     with Progress() as progress:
         train_encoder(material, folder, Recipe(seed=seed), progress)
     say(f"Use it with RAG_ENCODER={folder.absolute()}")
-
-
-def _filters(
-    category: list[str] | None,
-    author: list[str] | None,
-    since: str | None,
-    until: str | None,
-    digest: list[str] | None,
-    announce: list[str] | None,
-    arxiv_id: list[str] | None,
-) -> Filters:
-    kinds = get_args(Announce)
-    for kind in announce or ():
-        if kind not in kinds:
-            raise SettingError(f"'{kind}' is no announce kind.", f"Use one of {', '.join(kinds)}.")
-    return Filters(
-        categories=tuple(category or ()),
-        authors=tuple(author or ()),
-        since=_day(since),
-        until=_day(until),
-        digests=tuple(digest or ()),
-        announce=cast(tuple[Announce, ...], tuple(announce or ())),
-        arxiv_ids=tuple(arxiv_id or ()),
-    )
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise SettingError(f"'{text}' is no day.", "Write it as 2025-06-09.") from None
 
 
 def _ensure(settings: Settings) -> None:

@@ -45,7 +45,7 @@ LAYERS = [
     {"training.rows", "training.export"},
     {"training.tuning"},
     {"training", "training.*"},
-    {"console"},
+    {"console", "options"},
     {"cli", ""},
 ]
 # Training an encoder is the one job that needs torch from its first line; nothing
