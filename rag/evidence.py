@@ -30,8 +30,8 @@ _NEAR_BEST = 0.6
 # Fitted by benchmarks/refusal.py on described questions about papers that the
 # encoder was not trained on; docs/decisions/005-refusal.md says how and how well.
 _WEIGHTS: dict[Language, tuple[float, float, float, float]] = {
-    "en": (5.99, 5.54, 6.81, -4.96),
-    "zh": (6.87, 5.64, 7.45, -5.17),
+    "en": (6.09, 5.63, 6.78, -4.93),
+    "zh": (6.93, 5.98, 7.50, -5.20),
 }
 _LEAST: dict[Language, float] = {"en": -1.8, "zh": -2.5}
 _FEWEST_HITS = 5

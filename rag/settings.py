@@ -56,7 +56,7 @@ class Settings:
         },
     )
     dense_weight: float = field(
-        default=0.5,
+        default=0.6,
         metadata={
             "variable": "RAG_DENSE_WEIGHT",
             "range": (0.0, 1.0),
