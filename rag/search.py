@@ -20,6 +20,9 @@ from rag.types import Filters, Hit
 
 # How many passages each leg brings to the fusion.
 _POOL = 200
+# A BM25 score counts as much as a fiftieth of it in cosine: best on questions held
+# out of the encoder's training, and good on SciFact.
+_WORDS_TO_COSINE = 50.0
 # How far above the fused score, at most 1, a paper is lifted that is named by id.
 _BY_ID = 3.0
 # Names less sure than this are mostly terms of the trade (PPO, VLM), and lifting
@@ -80,7 +83,7 @@ def find(  # noqa: PLR0913 (each is the caller's to say)
         return []
     dense, dense_rows = dense_leg(index, question, allowed)
     lexical, lexical_rows = lexical_leg(index, question, allowed)
-    fused = fuse(dense, lexical, dense_weight)
+    fused = fuse(dense, lexical, weight_for(dense, lexical, dense_weight))
     if names:
         fused = _with_names(index, question, fused, allowed)
     best = sorted(fused, key=lambda paper: (-fused[paper], paper))[: max(top_k, 0)]
@@ -168,6 +171,20 @@ def lexical_leg(
             found[arxiv_id] = float(scores[row])
             rows[arxiv_id] = row
     return found, rows
+
+
+def weight_for(
+    dense: Mapping[str, float], lexical: Mapping[str, float], dense_weight: float
+) -> float:
+    """Return the weight that the dense leg gets for one question, in [0, 1].
+
+    `dense_weight` is what it gets when the cosines range over as much as the
+    best BM25 score divided by 50. The leg that sets papers apart further gets
+    more: rare words of the question in a paper speak for the lexical leg.
+    """
+    near = dense_weight * (max(dense.values()) - min(dense.values())) if dense else 0.0
+    words = (1 - dense_weight) * max(lexical.values(), default=0.0) / _WORDS_TO_COSINE
+    return near / (near + words) if near + words > 0 else dense_weight
 
 
 def fuse(

@@ -14,7 +14,7 @@ from rag.build import build_index
 from rag.digests import read_digests
 from rag.errors import QuestionError
 from rag.index import open_index
-from rag.search import checked, dense_leg, fuse, lexical_leg, search
+from rag.search import checked, dense_leg, fuse, lexical_leg, search, weight_for
 from rag.settings import Settings
 from rag.types import Filters, Hit, Paper
 
@@ -248,6 +248,29 @@ def test_the_scale_of_bm25_does_not_matter(
 ) -> None:
     scaled = {paper: score * scale for paper, score in lexical.items()}
     assert fuse(dense, scaled, weight) == pytest.approx(fuse(dense, lexical, weight))
+
+
+@given(COSINES, BM25, WEIGHTS)
+def test_a_questions_weight_ranks_like_the_sum_of_the_raw_scores(
+    dense: dict[str, float], lexical: dict[str, float], weight: float
+) -> None:
+    fused = fuse(dense, lexical, weight_for(dense, lexical, weight))
+    floor = min(dense.values(), default=0.0)
+    raw = {
+        paper: weight * dense.get(paper, floor) + (1 - weight) * lexical.get(paper, 0.0) / 50
+        for paper in fused
+    }
+    for a in fused:
+        for b in fused:
+            if raw[a] > raw[b] + 1e-6:
+                assert fused[a] > fused[b] - 1e-9
+
+
+def test_at_its_ends_the_weight_stays() -> None:
+    dense, lexical = {"a": 0.9, "b": 0.1}, {"b": 9.0}
+    assert weight_for(dense, lexical, 0.0) == 0.0
+    assert weight_for(dense, lexical, 1.0) == 1.0
+    assert weight_for({}, {}, 0.5) == 0.5
 
 
 def test_nothing_found_is_nothing_fused() -> None:
