@@ -63,6 +63,8 @@ class Features:
     and `reverse` compare with opposites: the sentence's, and the closest texts'.
     """
 
+    missing_numbers: tuple[str, ...] = ()
+    missing_names: tuple[str, ...] = ()
     overlap: float = 0.0
     negated: float = 0.0
     differ: float = 0.0
@@ -74,15 +76,16 @@ class Features:
 
     def row(self) -> list[float]:
         """Return the numbers in order; without meaning, those of the words alone."""
-        words = [self.overlap, self.negated, self.differ, self.agree, self.down]
+        missing = [float(bool(self.missing_numbers)), float(bool(self.missing_names))]
+        words = [*missing, self.overlap, self.negated, self.differ, self.agree, self.down]
         if math.isnan(self.similarity):
             return words
         return [*words, self.similarity, self.margin, self.reverse]
 
 
-# Logistic weights, the constant last; benchmarks/support.py prints them.
-_WORDS_WEIGHTS = (4.0, -0.5, -0.3, 0.3, -0.3, -3.0)
-_MEANING_WEIGHTS = (2.5, -0.5, -0.3, 0.3, -0.3, 4.0, 8.0, 4.0, -4.5)
+# Logistic weights, the constant last, as benchmarks/support.py fits and prints them.
+_WORDS_WEIGHTS = (-0.61, 0.1, 3.0, -0.69, -0.42, 0.61, -0.91, -2.15)
+_MEANING_WEIGHTS = (-0.8, 0.04, 2.74, -0.41, -0.09, 0.79, -0.74, 0.88, 15.8, 21.3, -2.72)
 
 
 def support(
@@ -99,15 +102,12 @@ def support(
     measured.
     """
     texts = [p if isinstance(p, str) else p.indexed_text for p in passages]
-    whole = "\n".join(texts)
-    numbers = numbers_missing(sentence, whole)
-    names = names_missing(sentence, f"{whole}\n{said}")
-    found = measure(sentence, texts, encode=encode)
+    found = measure(sentence, texts, said=said, encode=encode)
     return Verdict(
-        label=_label(sentence, texts, found, numbers, names),
-        score=_score(found) / (1 + len(numbers)),
-        missing_numbers=numbers,
-        missing_names=names,
+        label=_label(sentence, texts, found),
+        score=_score(found),
+        missing_numbers=found.missing_numbers,
+        missing_names=found.missing_names,
         negated=bool(found.differ),
         overlap=found.overlap,
         similarity=None if math.isnan(found.similarity) else found.similarity,
@@ -115,11 +115,15 @@ def support(
     )
 
 
-def measure(sentence: str, texts: Sequence[str], *, encode: Encode | None = None) -> Features:
-    """Return the features of a sentence over texts."""
+def measure(
+    sentence: str, texts: Sequence[str], *, said: str = "", encode: Encode | None = None
+) -> Features:
+    """Return the features of a sentence over texts; for `said` see `support`."""
+    whole = "\n".join(texts)
+    numbers, names = numbers_missing(sentence, whole), names_missing(sentence, f"{whole}\n{said}")
     parts = [part for text in texts for part in sentences(text, language_of(text))]
     if not parts:
-        return Features(negated=float(is_negated(sentence)))
+        return Features(numbers, names, negated=float(is_negated(sentence)))
     wanted = set(_comparable(sentence, texts))
     shared = np.array([len(wanted & set(tokens(part))) for part in parts]) / max(1, len(wanted))
     near = np.zeros(len(parts), np.float32)
@@ -128,6 +132,8 @@ def measure(sentence: str, texts: Sequence[str], *, encode: Encode | None = None
         near, margin, reverse = _meant(sentence, parts, encode)
     best = parts[int(np.argmax(near + shared))]
     return Features(
+        missing_numbers=numbers,
+        missing_names=names,
         overlap=len(wanted & {t for part in parts for t in tokens(part)}) / max(1, len(wanted)),
         negated=float(is_negated(sentence)),
         differ=float(is_negated(sentence) != is_negated(best)),
@@ -173,21 +179,17 @@ def _score(found: Features) -> float:
     return 1 / (1 + math.exp(-(float(np.dot(weights[:-1], row)) + weights[-1])))
 
 
-def _label(
-    sentence: str,
-    texts: Sequence[str],
-    found: Features,
-    numbers: Sequence[str],
-    names: Sequence[str],
-) -> Label:
+def _label(sentence: str, texts: Sequence[str], found: Features) -> Label:
     # Between languages only names and numbers can be compared: enough to doubt on.
     crossed = has_han(sentence) and not any(map(has_han, texts))
     few = found.overlap < _FEW_WORDS
     # Encoders of English find any two Chinese sentences alike.
     measured = not math.isnan(found.similarity) and not has_han(sentence)
-    if numbers or (few and not crossed and not (measured and found.similarity >= _FAR)):
+    if found.missing_numbers or (
+        few and not crossed and not (measured and found.similarity >= _FAR)
+    ):
         return "unsupported"
     many = _MANY_HAN if has_han(sentence) else _MANY_WORDS
     enough = found.overlap >= many or (measured and found.similarity >= _NEAR and not few)
     turned = measured and found.margin < _OPPOSITE_MARGIN
-    return "supported" if enough and not (names or turned or crossed) else "partly"
+    return "supported" if enough and not (found.missing_names or turned or crossed) else "partly"

@@ -244,8 +244,7 @@ def test_a_missing_transformers_model_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_a_real_openai_compatible_server_is_used(tmp_path: Path) -> None:
-    """`transformers serve` needs the package accelerate; without it this is skipped."""
-    pytest.importorskip("accelerate")
+    """The server is `transformers serve`, with a model of two random layers."""
     model, address = tiny_model(tmp_path / "tiny"), "http://127.0.0.1:18273"
     command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(model)]
     command += ["--host", "127.0.0.1", "--port", "18273", "--device", "cpu"]
