@@ -26,7 +26,7 @@ _NUMBER = re.compile(
 # A number bears on the question when its sentence shares this many of the
 # question's tokens beside the paper's name; short questions have few to share.
 _SHARED, _SHORT = 2, 6
-_NEAR_BEST = 0.6
+_NEAR_BEST = 0.5
 # Fitted by benchmarks/refusal.py on described questions about papers that the
 # encoder was not trained on; docs/decisions/005-refusal.md says how and how well.
 _WEIGHTS: dict[Language, tuple[float, float, float, float]] = {
