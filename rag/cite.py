@@ -106,7 +106,7 @@ def tidy(text: str) -> str:
         previous = text
         text = _EMPTY.sub("", re.sub(_EMPTY.pattern + r"(?=\w|\.\w)", " ", text))
         text = re.sub(r"[ \t]+(?=[,;:!?。，；：！？、]|\.(?!\w)|\n|$)", "", text)
-        text = re.sub(r"[,，、]\s*(?=[.。;；])", "", text)
+        text = re.sub(r"[,，、]\s*(?=[.。;；](?!\w))", "", text)
         text = re.sub(r"\n{3,}", "\n\n", text).strip()
     return text
 

@@ -84,7 +84,9 @@ def _conclude(
         # The reasoning had no opening tag, so that it was taken for the answer.
         stray, stream = stream.stray, _stream(prompt)
         text = stream.feed(reply.raw[stray:]) + stream.close()
-    reply.text = tidy(text)
+    # Once more, because tidying brings together what stood apart.
+    again = _stream(prompt)
+    reply.text = again.feed(tidy(text)) + again.close()
     reply.dropped = stream.dropped
     reply.refused = stream.sentinel_seen or (not reply.text and SENTINEL in reply.raw)
     reply.wrong_language = gate.wrong or is_wrong(reply.text, language)

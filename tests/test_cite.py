@@ -3,7 +3,7 @@ import re
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag.cite import CitationStream, markers, tidy, without_markers
@@ -176,6 +176,8 @@ def test_the_split_into_tokens_changes_nothing(text: str, cuts: list[int]) -> No
 
 @settings(max_examples=500, deadline=None)
 @given(text=TEXTS)
+@example("Li et al., 2024，2506.057392506.05739")
+@example("hep-th/2401（）2401")
 def test_no_id_outside_the_evidence_ever_comes_out(text: str) -> None:
     for read in (shown([text]), tidy(shown([text]))):
         assert set(NEW_ID.findall(read)) <= set(KEYS.values())
