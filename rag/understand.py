@@ -46,7 +46,8 @@ _COUNT = re.compile(
 )
 # The archives with subject classes: https://arxiv.org/category_taxonomy
 _CATEGORY = re.compile(
-    r"(?<![\w.-])(?:(?P<archive>cs|math|stat|eess|econ|nlin|q-bio|q-fin|astro-ph)\.(?P<two>[a-z]{2})"
+    r"(?<![\w.-])(?:(?P<archive>cs|math|stat|eess|econ|nlin|q-bio|q-fin|"
+    r"astro-ph)\.(?P<two>[a-z]{2})"
     r"|(?:physics|cond-mat)\.[a-z]{2,6}(?:-[a-z]{2,4})?)(?![\w-])",
     re.IGNORECASE | re.ASCII,
 )
@@ -63,7 +64,8 @@ _ANNOUNCE = re.compile(
     re.IGNORECASE,
 )
 _NOT = re.compile(
-    r"(?:\bnot\s+(?:an?\s+|any\s+|the\s+)?|n['’]t\s+|\bexcept\s+|\bwithout\s+|不是|不包括|除了|非|不)$",
+    r"(?:\bnot\s+(?:an?\s+|any\s+|the\s+)?|n['’]t\s+|\bexcept\s+|\bwithout\s+|不是|不包括|除了|"
+    r"非|不)$",
     re.IGNORECASE,
 )
 _AUTHOR = re.compile(
@@ -76,7 +78,8 @@ _AUTHOR = re.compile(
 )
 _FIRST_AUTHOR = re.compile(r"\bfirst[- ]author|第一作者|一作", re.IGNORECASE)
 _FIELD = re.compile(
-    r"\bwho (?:wrote|are the authors|is the author|were the authors)|\bauthors?\b.*\?|"
+    r"\bauthors? of\b|\bwho (?:wrote|are the authors|is the author|were the authors)|"
+    r"\bauthors?\b.*\?|"
     r"\baffiliat\w+|"
     r"\bwhich (?:lab|university|institution)|作者(?:是谁|有哪些|都有谁)|谁写的|哪个(?:机构|学校|"
     r"团队|实验室)|哪家机构",
@@ -101,8 +104,10 @@ _HOUSEKEEPING = frozenset(
 _NAME_LIKE = re.compile(r"(?<![\w./-])[A-Z][A-Za-z0-9-]{4,}(?![\w/])")
 # Chinese that asks without saying about what; taken out before looking for a topic.
 _HAN_FILLER = re.compile(
-    r"所有|全部|请问|请|帮我|给我|一下|总共|一共|共有|都有|有没有|有|是|的|了|吗|呢|吧|里面?|中|被|和|以及|与|哪些|哪几|"
-    r"几|多少|什么|论文|文章|条目|摘要|日报|类别|分类|作者|第一|列出|看看|写|发表|参与|收录|叫|名字|标题|篇|个|条|那|这"
+    r"所有|全部|请问|请|帮我|给我|一下|总共|一共|共有|都有|有没有|有|是|的|了|吗|呢|吧|里面?|中|"
+    r"被|和|以及|与|哪些|哪几|"
+    r"几|多少|什么|论文|文章|条目|摘要|日报|类别|分类|作者|第一|列出|看看|写|发表|参与|收录|叫|"
+    r"名字|标题|篇|个|条|那|这"
 )
 
 
