@@ -28,6 +28,7 @@ _FAR, _NEAR = 0.45, 0.7
 # How sharply the similarity of the closest sentences outweighs that of others.
 _SHARPNESS = 10.0
 _CLOSEST = 2
+_UNRELATED = ("这只猫喜欢在窗台上睡觉。", "公司去年的出口额有所增长。")
 # What a sentence loses that says the opposite, by this margin of similarity.
 _OPPOSITE_MARGIN = -0.02
 
@@ -98,8 +99,8 @@ def support(
     """Return whether `passages`, taken together, say what `sentence` says.
 
     Names that stand in `said`, the question, need no support of their own.
-    `encode` returns unit vectors, a row per text; without it meaning is not
-    measured.
+    `encode` returns unit vectors, a row per text; without it, or for Chinese when
+    it does not know Chinese, meaning is not measured.
     """
     texts = [p if isinstance(p, str) else p.indexed_text for p in passages]
     found = measure(sentence, texts, said=said, encode=encode)
@@ -128,6 +129,8 @@ def measure(
     shared = np.array([len(wanted & set(tokens(part))) for part in parts]) / max(1, len(wanted))
     near = np.zeros(len(parts), np.float32)
     margin = reverse = math.nan
+    if encode is not None and has_han(sentence) and not _knows_chinese(encode):
+        encode = None
     if encode is not None:
         near, margin, reverse = _meant(sentence, parts, encode)
     best = parts[int(np.argmax(near + shared))]
@@ -143,6 +146,12 @@ def measure(
         margin=margin,
         reverse=reverse,
     )
+
+
+def _knows_chinese(encode: Encode) -> bool:
+    """Return whether unrelated Chinese sentences differ; to an encoder of English they don't."""
+    one, other = encode(_UNRELATED)
+    return float(one @ other) < _FAR
 
 
 def _meant(
@@ -180,16 +189,15 @@ def _score(found: Features) -> float:
 
 
 def _label(sentence: str, texts: Sequence[str], found: Features) -> Label:
-    # Between languages only names and numbers can be compared: enough to doubt on.
+    # Between languages words can't be compared: meaning decides, where it is measured.
     crossed = has_han(sentence) and not any(map(has_han, texts))
-    few = found.overlap < _FEW_WORDS
-    # Encoders of English find any two Chinese sentences alike.
-    measured = not math.isnan(found.similarity) and not has_han(sentence)
-    if found.missing_numbers or (
-        few and not crossed and not (measured and found.similarity >= _FAR)
-    ):
+    few = crossed or found.overlap < _FEW_WORDS
+    measured = not math.isnan(found.similarity)
+    doubtful = few and (found.similarity < _FAR if measured else not crossed)
+    if found.missing_numbers or doubtful:
         return "unsupported"
-    many = _MANY_HAN if has_han(sentence) else _MANY_WORDS
-    enough = found.overlap >= many or (measured and found.similarity >= _NEAR and not few)
+    near = measured and found.similarity >= _NEAR
+    many = not crossed and found.overlap >= (_MANY_HAN if has_han(sentence) else _MANY_WORDS)
     turned = measured and found.margin < _OPPOSITE_MARGIN
-    return "supported" if enough and not (found.missing_names or turned or crossed) else "partly"
+    enough = many or (near and (crossed or not few))
+    return "supported" if enough and not (found.missing_names or turned) else "partly"

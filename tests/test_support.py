@@ -116,3 +116,28 @@ def test_polarity() -> None:
     assert opposites("It is more robust")[:2] == ["It is not more robust", "It is less robust"]
     assert "该方法降低了精度" in opposites("该方法提高了精度")
     assert opposites("Nothing here") == ["It is not true that nothing here"]
+
+
+@pytest.mark.parametrize(
+    ("alike", "near", "label"),
+    [
+        (0.0, 0.9, "supported"),
+        (0.0, 0.6, "partly"),
+        (0.0, 0.1, "unsupported"),
+        # An encoder to which unrelated Chinese sentences are alike is not asked.
+        (0.9, 0.1, "partly"),
+    ],
+)
+def test_between_languages_meaning_decides_if_the_encoder_knows_chinese(
+    alike: float, near: float, label: str
+) -> None:
+    def at(cosine: float) -> list[float]:
+        return [cosine, (1 - cosine**2) ** 0.5]
+
+    def encode(texts: list[str]) -> NDArray[np.float32]:
+        known = {"这只猫喜欢在窗台上睡觉。": at(1.0), "公司去年的出口额有所增长。": at(alike)}
+        own = {"该方法防御代理。": at(1.0), "该方法不防御代理。": at(-1.0)}
+        rows = [(known | own).get(t, at(near) if "PPA" in t else at(-1.0)) for t in texts]
+        return np.array(rows, np.float32)
+
+    assert support("该方法防御代理。", ["PPA protects."], encode=encode).label == label
