@@ -11,6 +11,7 @@ from rag.chat import resolve
 from rag.cite import markers
 from rag.errors import LLMError
 from rag.index import Index, open_index
+from rag.llm import load_llm, parse_spec
 from rag.question import in_other_language, plain_question
 from rag.respond import Draft, quotes_for, respond
 from rag.search import checked
@@ -66,6 +67,9 @@ def stream(
     """
     settings = settings or Settings.from_env()
     asked = checked(question, settings)
+    spec = settings.llm if llm is None else llm
+    if isinstance(spec, str):
+        parse_spec(spec)
     index = open_index(settings)
     understood = understand(plain_question(asked), index, filters)
     draft = respond(index, understood, resolve(understood, history), settings)
@@ -73,7 +77,7 @@ def stream(
     yield Retrieved(draft.answer.hits)
     result = draft.answer
     try:
-        model = _model(llm, settings) if draft.open else None
+        model = _model(spec, settings) if draft.open else None
         if model is not None:
             yield Done((yield from _written(model, draft, index, history, settings)))
             return
@@ -91,15 +95,8 @@ def _as_asked(result: Answer, asked: str) -> Answer:
     return replace(result, question=asked, notes=notes)
 
 
-def _model(llm: object, settings: Settings) -> LLM | None:
-    if llm is not None and not isinstance(llm, str):
-        return cast("LLM", llm)
-    spec = llm if isinstance(llm, str) else settings.llm
-    if spec.strip() in ("", "none"):
-        return None
-    from rag.llm import load_llm
-
-    return load_llm(spec, settings)
+def _model(spec: object, settings: Settings) -> LLM | None:
+    return load_llm(spec, settings) if isinstance(spec, str) else cast("LLM", spec)
 
 
 def _written(

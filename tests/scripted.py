@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from rag import llm
+
 KEY = re.compile(r"^\d+\. \[(\w+)\]", re.MULTILINE)
 
 
@@ -177,6 +179,8 @@ def _ollama(piece: str, finish: str | None, usage: dict[str, Any] | None) -> byt
 
 def serve(use: Callable[[Script], None] | None = None) -> Iterator[Script]:
     """Yield a script whose server runs until the generator is resumed."""
+    # A server before this one may have had its port: models are kept by address.
+    llm._load.cache_clear()
     script = Script()
     handler = type("Handler", (_Handler,), {"script": script})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
