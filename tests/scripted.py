@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 
-from rag import llm
-
+_HOSTS = count()
 KEY = re.compile(r"^\d+\. \[(\w+)\]", re.MULTILINE)
 
 
@@ -179,15 +179,15 @@ def _ollama(piece: str, finish: str | None, usage: dict[str, Any] | None) -> byt
 
 def serve(use: Callable[[Script], None] | None = None) -> Iterator[Script]:
     """Yield a script whose server runs until the generator is resumed."""
-    # A server before this one may have had its port: models are kept by address.
-    llm._load.cache_clear()
     script = Script()
     handler = type("Handler", (_Handler,), {"script": script})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    # Models are kept by address, and a later server may get an earlier one's port.
+    host = f"127.0.1.{next(_HOSTS) % 254 + 1}"
+    with ThreadingHTTPServer((host, 0), handler) as server:
         server.daemon_threads = True
         server.handle_error = lambda *_: None  # type: ignore[method-assign]
         server.block_on_close = False
-        script.address = f"http://127.0.0.1:{server.server_address[1]}"
+        script.address = f"http://{host}:{server.server_address[1]}"
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield script

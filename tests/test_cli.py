@@ -333,7 +333,7 @@ def test_ctrl_c_in_a_process_of_its_own(tmp_path: Path) -> None:
         cwd=ROOT,
         env=env,
         # A shell starts its background jobs with this signal ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         until = time.monotonic() + 60
         while not (tmp_path / "index").is_dir() and time.monotonic() < until:
