@@ -340,7 +340,10 @@ def test_ctrl_c_in_a_process_of_its_own(tmp_path: Path) -> None:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    # CPython ends by the signal itself when it struck inside an exec() that an
+    # import runs, also where the interrupt was caught: 130 to a shell as well.
+    assert process.returncode in {130, -signal.SIGINT}
+    assert "Stopped" in err
     assert out == ""
     assert "Traceback" not in err
     assert not (tmp_path / "index" / "CURRENT").exists()
