@@ -15,6 +15,9 @@ from rag.errors import EncoderError
 from rag.prompts import prompts_for
 from rag.settings import Settings
 
+# Loading torch takes longer than most other tests together.
+pytestmark = pytest.mark.slow
+
 TEXTS = [
     "Low-probability tokens dominate the updates of reinforcement learning.",
     "A testbed for batch reinforcement learning agents.",

@@ -59,6 +59,7 @@ def cosines(one: Vectors, other: Vectors) -> Vectors:
     return np.asarray((one * other).sum(axis=1))
 
 
+@pytest.mark.slow
 def test_float_graph_is_the_torch_model(
     base: BertModel, abstracts: list[str], torch_vectors: Vectors
 ) -> None:
@@ -67,6 +68,7 @@ def test_float_graph_is_the_torch_model(
     assert np.allclose(vectors, torch_vectors, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_encoder_is_the_torch_model_within_rounding(
     tmp_path: Path, abstracts: list[str], torch_vectors: Vectors
 ) -> None:
@@ -75,6 +77,7 @@ def test_encoder_is_the_torch_model_within_rounding(
     assert cosines(encoder.encode_passages(abstracts), torch_vectors).min() >= 0.99
 
 
+@pytest.mark.slow
 def test_served_graph_stays_within_a_cosine_of_099(
     base: BertModel, abstracts: list[str], torch_vectors: Vectors
 ) -> None:
