@@ -69,10 +69,9 @@ def respond(index: Index, understood: Understood, resolved: Resolved, settings: 
         return _refuse(case, (), compose.phrase("unknown", case.language, what=what))
     if understood.filters and not understood.topic and not understood.named:
         return _look_up(case)
-    about = (*resolved.focus, *understood.named)
-    if understood.kind in ("count", "list") and not understood.topic and not about:
-        return _look_up(case)
     papers = resolved.focus or understood.named
+    if understood.kind in ("count", "list") and not understood.topic and not papers:
+        return _look_up(case)
     surely = resolved.focus or understood.surely
     if understood.kind == "field" and papers:
         return _field(case, papers[0])
