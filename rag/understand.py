@@ -151,6 +151,9 @@ def understand(question: str, index: Index, filters: Filters | None = None) -> U
         spans.append((days.start, days.end))
     found = _filters(authors, categories, announce, days)
     strength = dict.fromkeys(ids, 1.0) or _named(question, index)
+    if filters:  # what the reader filters away is not there to be named either
+        allowed = set(index.store.select(filters))
+        strength = {i: weight for i, weight in strength.items() if i in allowed}
     named = tuple(strength)
     if authors and _FIRST_AUTHOR.search(question):
         found = replace(found, arxiv_ids=_led_by(authors, index))

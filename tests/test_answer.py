@@ -219,6 +219,12 @@ def test_filters_hold_for_every_cited_paper(ask: object, seed_index: Settings) -
         assert {hit.paper.arxiv_id for hit in result.hits} <= allowed
 
 
+def test_a_named_paper_that_the_filters_exclude_is_not_cited(ask: object) -> None:
+    filters = Filters(categories=("cs.CL",))
+    result: Answer = ask("What is UDora?", filters=filters)  # type: ignore[operator]
+    assert "2503.01908" not in {citation.arxiv_id for citation in result.citations}
+
+
 def test_filters_that_leave_nothing_give_a_refusal(ask: object) -> None:
     result: Answer = ask("What is RL?", filters=Filters(categories=("zz.ZZ",)))  # type: ignore[operator]
     assert result.is_refusal
