@@ -40,6 +40,18 @@ class Settings:
         default_factory=lambda: project_dir() / "index_store",
         metadata={"variable": "RAG_INDEX", "help": "Folder that holds the index."},
     )
+    chroma_url: str = field(
+        default="",
+        metadata={
+            "variable": "RAG_CHROMA_URL",
+            "help": "Address of a Chroma service that holds the vectors; else the index does.",
+        },
+    )
+    chroma_token: str = field(
+        default="",
+        repr=False,
+        metadata={"variable": "RAG_CHROMA_TOKEN", "help": "Token of that service (secret)."},
+    )
     encoder: str = field(
         default=DEFAULT_ENCODER,
         metadata={
