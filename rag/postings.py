@@ -27,6 +27,8 @@ _PROBE = 10
 # Scores are summed up in float32 to choose the rows and then exactly for the chosen
 # ones; this is more than the difference can be.
 _SLACK = 1e-4
+# The least score above 0.
+_TINY = float(np.finfo(np.float32).tiny)
 # How many words' places are remembered.
 _REMEMBERED = 65536
 
@@ -163,7 +165,7 @@ class _Segment:
         self._norms = self._norm(self._lengths).astype(np.float32)
 
     def _norm(self, lengths: NDArray[np.uint32]) -> NDArray[np.float64]:
-        return _K1 * (1 - _B + _B / self._average * lengths)
+        return _K1 * (1 - _B + _B / self._average * lengths.astype(np.float64))
 
     def allowed(self, mask: Mask | None) -> Mask | None:
         """Return the rows that live and are in `mask`; None is all."""
@@ -218,7 +220,7 @@ class _Segment:
             totals = np.zeros(len(rows), np.float32)
         else:
             rows, totals, lists = self._heaviest(lists, count, mask, floor)
-        reach = sum(weight for weight, _, _ in lists)
+        reach = math.fsum(weight for weight, _, _ in lists)
         for weight, start, end in lists:
             counts = self._counts_of(start, end, rows)
             totals += (weight * (counts / (counts + self._norms[rows]))).astype(np.float32)
@@ -240,7 +242,7 @@ class _Segment:
         totals = np.zeros(self.rows, np.float32)
         # The sums of some rows bound from below what the `count` best have.
         probe = np.zeros(0, np.int64)
-        reach = sum(weight for weight, _, _ in lists)
+        reach = math.fsum(weight for weight, _, _ in lists)
         left = sum(end - start for _, start, end in lists)
         done = 0
         for weight, start, end in lists:
@@ -260,7 +262,7 @@ class _Segment:
             left -= end - start
             done += 1
         floor = max(floor, _least_of_best(totals[probe], count))
-        likely = totals >= max(floor * (1 - _SLACK) - reach, np.finfo(np.float32).tiny)
+        likely = totals >= max(floor * (1 - _SLACK) - reach, _TINY)
         if mask is not None:
             likely &= mask
         rows = np.flatnonzero(likely)
@@ -277,7 +279,7 @@ def _least_of_best(scores: Scores, count: int) -> float:
 def _opened(folder: Path, name: str, *kinds: str) -> NDArray[Any]:
     """Open a file as it lies on the disk; raises `IndexDamaged`."""
     try:
-        array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError, SyntaxError) as error:
         raise IndexDamaged.of(folder) from error
     if array.ndim != 1 or array.dtype not in [np.dtype(f"<{kind}") for kind in kinds]:
