@@ -12,6 +12,10 @@ reader opens a *view*: a temporary folder with a copy of the small database and 
 link to the graph. No file of a segment changes after it was written, neither its
 content nor its time, a folder that can't be written to is readable, and no two
 processes share a database.
+
+A graph that lost a file is silently begun anew, and one that was cut short ends
+the process by SIGSEGV. So who opens a segment compares its files' sizes first,
+and tries a new one in a process of its own.
 """
 
 from __future__ import annotations
@@ -33,14 +37,13 @@ from numpy.typing import NDArray
 from rag.errors import IndexDamaged
 
 if TYPE_CHECKING:
-    from chromadb.api import ClientAPI
+    from chromadb.api.client import Client
     from chromadb.api.collection_configuration import CreateHNSWConfiguration
 
 Progress = Callable[[int, int], None]
 Vectors = NDArray[np.float32]
 
 _COLLECTION, _DATABASE = "vectors", "chroma.sqlite3"
-_GRAPH = {"data_level0.bin", "header.bin", "index_metadata.pickle", "length.bin", "link_lists.bin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,6 @@ class VectorIndex:
             client = opened.enter_context(_client(opened.enter_context(_view(place.folder))))
             self._collection: Any = client.get_collection(_COLLECTION, embedding_function=None)
             self.count: int = self._collection.count()
-            _expect_graph(place.folder, self.count)
         except Exception as error:  # Chroma raises its own kinds and Rust's
             self._release()
             raise IndexDamaged.of(place.folder) from error
@@ -148,7 +150,7 @@ def _graph_settings(rows: int) -> CreateHNSWConfiguration:
 
 
 @contextmanager
-def _client(folder: Path) -> Iterator[ClientAPI]:
+def _client(folder: Path) -> Iterator[Client]:
     import chromadb
     from chromadb.config import Settings
 
@@ -158,16 +160,6 @@ def _client(folder: Path) -> Iterator[ClientAPI]:
         yield client
     finally:
         client.close()
-
-
-def _expect_graph(folder: Path, rows: int) -> None:
-    """Raise `FileNotFoundError` where a graph was saved and has lost a file.
-
-    Chroma would begin an empty one without a word.
-    """
-    names = {path.name for path in folder.glob("*/*")}
-    if rows > 1 and not names >= _GRAPH:
-        raise FileNotFoundError(folder / min(_GRAPH - names))
 
 
 @contextmanager

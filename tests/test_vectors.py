@@ -169,9 +169,7 @@ def test_dropped_vectors_are_gone(place: VectorPlace) -> None:
         VectorIndex(place)
 
 
-@pytest.mark.parametrize(
-    "damage", ["gone", "no file", "empty", "rubbish", "no graph", "cut graph", "no labels"]
-)
+@pytest.mark.parametrize("damage", ["gone", "no file", "empty", "rubbish"])
 def test_a_damaged_collection_is_named(
     place: VectorPlace, vectors: NDArray[np.float32], damage: str
 ) -> None:
@@ -185,15 +183,6 @@ def test_a_damaged_collection_is_named(
             database.write_bytes(b"")
         case "rubbish":
             database.write_bytes(b"rubbish" * 999)
-        case "no graph":
-            for path in place.folder.glob("*/*"):
-                path.unlink()
-        case "no labels":
-            (path,) = place.folder.glob("*/index_metadata.pickle")
-            path.unlink()
-        case "cut graph":
-            (path,) = place.folder.glob("*/data_level0.bin")
-            path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(IndexDamaged, match="is missing or damaged"):
         VectorIndex(place).nearest(vectors[0], 1)
     assert views() <= before
