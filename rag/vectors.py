@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,7 +155,7 @@ def _client(folder: Path) -> Iterator[Client]:
     from chromadb.config import Settings
 
     settings = Settings(anonymized_telemetry=False)
-    client = chromadb.PersistentClient(path=str(folder), settings=settings)
+    client = cast("Client", chromadb.PersistentClient(path=str(folder), settings=settings))
     try:
         yield client
     finally:
