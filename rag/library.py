@@ -73,7 +73,8 @@ class Library:
             summary = self._summary(key)
             if summary is None:
                 parsed = parse(path)
-                self._keep(key, parsed)
+                if parsed.readable:  # what could not be opened may be another time
+                    self._keep(key, parsed)
                 summary = dataclasses.replace(parsed, entries=())
             found[name] = summary
             if progress:
