@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from rag.lexical import tokens
 
+# What one byte holds. A word that is said more often says no more.
+MOST = 255
 # How many texts are inverted at a time, which bounds the memory of a build.
-_AT_A_TIME = 32768
+_AT_A_TIME = 8192
 
 
 def write_postings(folder: Path, texts: Iterable[str]) -> None:
@@ -27,11 +29,11 @@ def write_postings(folder: Path, texts: Iterable[str]) -> None:
         words_at.npy   where each word begins in it, and the end
         starts.npy     where each word's postings begin in the next two, and the end
         rows.npy       the rows that have the word, rising
-        counts.npy     how often each of them has it
+        counts.npy     how often each of them has it, up to 255
         lengths.npy    how many words each row has; 1 for one without any
 
     Memory grows with the vocabulary, not with the texts: they are inverted in
-    runs of a few ten thousand, put aside in files and merged.
+    runs of a few thousand, put aside in files and merged.
     """
     folder.mkdir(parents=True)
     runs = folder / "runs"
@@ -53,7 +55,7 @@ def write_postings(folder: Path, texts: Iterable[str]) -> None:
 
 def _inverted(
     texts: list[str], numbers: dict[str, int], sizes: list[NDArray[np.int64]]
-) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint32]]:
+) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint8]]:
     """Return word, row in `texts` and count of every posting, by word and row.
 
     New words get their numbers; the texts' lengths are appended to `sizes`.
@@ -68,7 +70,7 @@ def _inverted(
     keys = words * len(texts) + np.repeat(np.arange(len(texts)), sizes[-1])
     keys, counts = np.unique(keys, return_counts=True)
     words, rows = np.divmod(keys, len(texts))
-    return words, rows.astype(np.uint32), counts.astype(np.uint32)
+    return words, rows.astype(np.uint32), np.minimum(counts, MOST).astype(np.uint8)
 
 
 def _write_vocabulary(folder: Path, numbers: dict[str, int]) -> NDArray[np.int64]:
@@ -89,18 +91,14 @@ def _write_vocabulary(folder: Path, numbers: dict[str, int]) -> NDArray[np.int64
 def _merge(folder: Path, runs: list[Path], rank: NDArray[np.int64]) -> None:
     """Write the runs' postings, word by word in the order that `rank` gives them."""
     starts = np.zeros(len(rank) + 1, dtype=np.int64)
-    most = 1
     for run in runs:
         with np.load(run) as parts:
             starts[1:] += np.bincount(rank[parts["words"]], minlength=len(rank))
-            most = max(most, int(parts["counts"].max(initial=1)))
     np.cumsum(starts, out=starts)
     np.save(folder / "starts.npy", starts)
-    # The smallest type that holds the counts: one byte for anything but odd texts.
-    kinds = {"rows": np.dtype(np.uint32), "counts": np.min_scalar_type(most)}
     whole = {
-        name: open_memmap(folder / f"{name}.npy", "w+", kind, (int(starts[-1]),))
-        for name, kind in kinds.items()
+        name: open_memmap(folder / f"{name}.npy", "w+", np.dtype(kind), (int(starts[-1]),))
+        for name, kind in (("rows", np.uint32), ("counts", np.uint8))
     }
     free = starts[:-1].copy()
     for run in runs:

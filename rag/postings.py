@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ class Postings:
         idf  = ln(1 + (N - df + 0.5) / (df + 0.5))
         norm = k1 * (1 - b + b * length / average length)
 
-    with N, df and the average length over the live rows of all segments, so that
+    with counts up to 255, and N, df and the average length over the live rows of all segments, so that
     an index of many segments scores as one built afresh from what lives does.
     """
 
@@ -93,7 +94,7 @@ class Postings:
             first, end = self._first[number : number + 2]
             mask = segment.allowed(None if allowed is None else allowed[first:end])
             known = [(w.weight, *w.spans[number]) for w in words]
-            floor = float(scores[-1]) if len(scores) == count else 0.0
+            floor = float(scores[-1]) if 0 < len(scores) == count else 0.0
             found = segment.candidates(known, count, mask, floor)
             rows = np.concatenate((rows, found + first))
             scores = np.concatenate((scores, segment.scores(known, found)))
@@ -102,14 +103,15 @@ class Postings:
         return rows[scores > 0], scores[scores > 0]
 
     def scores_of(self, question: str, rows: Rows) -> Scores:
-        """Return the score of each of `rows`, 0 for one with no word of the question."""
+        """Return the score of each of `rows`; 0 for dead ones and without a common word."""
         words = self._asked(question)
         scores = np.zeros(len(rows), np.float32)
         owners = np.searchsorted(self._first, rows, side="right") - 1
         for number, segment in enumerate(self._segments):
             mine = np.flatnonzero(owners == number)
             known = [(w.weight, *w.spans[number]) for w in words]
-            scores[mine] = segment.scores(known, rows[mine] - self._first[number])
+            here = rows[mine] - self._first[number]
+            scores[mine] = np.where(segment.lives(here), segment.scores(known, here), 0)
         return scores
 
     def _asked(self, question: str) -> list[_Word]:
@@ -120,7 +122,9 @@ class Postings:
     def _word(self, token: str) -> _Word:
         known = self._words.get(token)
         if known is None:
-            spans = tuple(segment.span(token.encode()) for segment in self._segments)
+            spans = tuple(
+                segment.span(token.encode(errors="surrogatepass")) for segment in self._segments
+            )
             pairs = zip(self._segments, spans, strict=True)
             frequency = sum(segment.count_live(*span) for segment, span in pairs)
             weight = math.log(1 + (self.live_rows - frequency + 0.5) / (frequency + 0.5))
@@ -140,7 +144,7 @@ class _Segment:
         self._text_at = _opened(folder, "words_at", "i8")
         self._starts = _opened(folder, "starts", "i8")
         self._rows = _opened(folder, "rows", "u4")
-        self._counts = _opened(folder, "counts", "u1", "u2", "u4")
+        self._counts = _opened(folder, "counts", "u1")
         self._lengths = _opened(folder, "lengths", "u4")
         self.rows = len(self._lengths)
         self._live = None if live is None or live.all() else live
@@ -167,11 +171,23 @@ class _Segment:
     def _norm(self, lengths: NDArray[np.uint32]) -> NDArray[np.float64]:
         return _K1 * (1 - _B + _B / self._average * lengths.astype(np.float64))
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Take a posting of a row that is not there for damage."""
+        try:
+            yield
+        except IndexError as error:
+            raise IndexDamaged.of(self._folder) from error
+
     def allowed(self, mask: Mask | None) -> Mask | None:
         """Return the rows that live and are in `mask`; None is all."""
         if mask is None or self._live is None:
             return self._live if mask is None else mask
         return self._live & mask
+
+    def lives(self, rows: Rows) -> Mask:
+        """Return which of the rows still count."""
+        return np.ones(len(rows), np.bool_) if self._live is None else self._live[rows]
 
     def span(self, word: bytes) -> tuple[int, int]:
         """Return from where to where the word's postings go; (0, 0) when unknown."""
@@ -186,12 +202,14 @@ class _Segment:
         """Return how many of the postings are of live rows."""
         if self._live is None:
             return end - start
-        return int(np.count_nonzero(self._live[self._rows[start:end]]))
+        with self._reading():
+            return int(np.count_nonzero(self._live[self._rows[start:end]]))
 
     def scores(self, words: list[_Span], rows: Rows) -> Scores:
         """Return the rows' scores, summed up in the words' order in float64."""
         total = np.zeros(len(rows))
-        norms = self._norm(self._lengths[rows])
+        with self._reading():
+            norms = self._norm(self._lengths[rows])
         for weight, start, end in words:
             counts = self._counts_of(start, end, rows)
             total += weight * (counts / (counts + norms))
@@ -219,7 +237,8 @@ class _Segment:
             rows = np.flatnonzero(mask)
             totals = np.zeros(len(rows), np.float32)
         else:
-            rows, totals, lists = self._heaviest(lists, count, mask, floor)
+            with self._reading():
+                rows, totals, lists = self._heaviest(lists, count, mask, floor)
         reach = math.fsum(weight for weight, _, _ in lists)
         for weight, start, end in lists:
             counts = self._counts_of(start, end, rows)
@@ -276,12 +295,12 @@ def _least_of_best(scores: Scores, count: int) -> float:
     return float(np.partition(scores, len(scores) - count)[len(scores) - count])
 
 
-def _opened(folder: Path, name: str, *kinds: str) -> NDArray[Any]:
+def _opened(folder: Path, name: str, kind: str) -> NDArray[Any]:
     """Open a file as it lies on the disk; raises `IndexDamaged`."""
     try:
         array: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError, SyntaxError) as error:
         raise IndexDamaged.of(folder) from error
-    if array.ndim != 1 or array.dtype not in [np.dtype(f"<{kind}") for kind in kinds]:
+    if array.ndim != 1 or array.dtype != np.dtype(f"<{kind}"):
         raise IndexDamaged.of(folder)
     return array
