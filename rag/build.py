@@ -30,7 +30,15 @@ from rag.errors import (
     NoPapers,
     SettingError,
 )
-from rag.index import CURRENT, GENERATIONS, READERS, Index, current_manifest, open_index
+from rag.index import (
+    CURRENT,
+    GENERATIONS,
+    READERS,
+    Index,
+    current_manifest,
+    open_index,
+    where_vectors,
+)
 from rag.library import Library
 from rag.manifest import Manifest, Stats, fingerprints, misfit, read_manifest, sources, staleness
 from rag.plan import Plan, plan_update, plan_whole
@@ -119,13 +127,13 @@ class _Build:
             folder.mkdir(parents=True)
             manifest.write(folder)
             self.report("verifying", 0, 1)
-            verify([segment] if plan.papers else [], _service(self.settings))
+            verify([segment] if plan.papers else [], where_vectors(self.settings))
             self.report("verifying", 1, 1)
             last = current_manifest(self.settings)
             write_whole(self.settings.index_dir / CURRENT, name + "\n")
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
-            drop_segment(segment, _service(self.settings))
+            drop_segment(segment, where_vectors(self.settings))
             raise
         tidy(self.settings, {name, last.generation if last else name})
         self._forget(last)
@@ -186,8 +194,8 @@ class _Build:
         if not plan.papers:
             return 0, 0
         progress = partial(self.report, "writing")
-        service = _service(self.settings)
-        return write_segment(segment, plan.papers, encode, progress, service), embedded
+        where = where_vectors(self.settings)
+        return write_segment(segment, plan.papers, encode, progress, where), embedded
 
     def _manifest(
         self,
@@ -253,7 +261,7 @@ def tidy(settings: Settings, keep: set[str]) -> None:
     segments = settings.index_dir / SEGMENTS
     for folder in segments.iterdir() if segments.is_dir() else ():
         if folder.name not in needed:
-            drop_segment(folder, _service(settings))
+            drop_segment(folder, where_vectors(settings))
 
 
 @contextmanager
@@ -296,10 +304,6 @@ def _unwritable(settings: Settings, reason: str) -> IndexUnwritable:
         "What was indexed before still answers; make room or give the right to write, "
         "then run 'digest-rag index' again.",
     )
-
-
-def _service(settings: Settings) -> tuple[str, str]:
-    return settings.chroma_url, settings.chroma_token
 
 
 def _make_folder(index_dir: Path) -> None:

@@ -29,7 +29,7 @@ from rag.errors import IndexDamaged, IndexFailure, IndexMissing, IndexStale
 from rag.manifest import Manifest, read_manifest, staleness
 from rag.names import IN_TITLE
 from rag.postings import Postings
-from rag.segment import SEGMENTS, Segment, check_segment
+from rag.segment import SEGMENTS, Segment, Where, check_segment
 from rag.settings import Settings
 from rag.store import PaperStore
 
@@ -161,9 +161,14 @@ def _segment(folder: Path, settings: Settings) -> Segment:
     segment = _segments.get(key)
     if segment is None:
         check_segment(folder)
-        segment = Segment(folder, (settings.chroma_url, settings.chroma_token))
+        segment = Segment(folder, where_vectors(settings))
         _segments[key] = segment
     return segment
+
+
+def where_vectors(settings: Settings) -> Where:
+    """Return where the settings say that the segments' vectors are."""
+    return settings.chroma_url, settings.chroma_token, settings.chroma_database
 
 
 def current_folder(settings: Settings) -> Path:

@@ -38,9 +38,10 @@ from rag.passages import all_passages, telling_of
 from rag.types import Paper
 from rag.vectors import VectorIndex, VectorPlace, drop_vectors, write_vectors
 
-# Address and token of the Chroma service that holds the vectors, "" for none.
-Service = tuple[str, str]
-HERE: Service = ("", "")
+# Address, token and database of the Chroma service that holds the vectors; the
+# segment itself does where the address is "".
+Where = tuple[str, str, str]
+HERE: Where = ("", "", "")
 
 SEGMENTS = "segments"
 _SEAL = "segment.json"
@@ -50,10 +51,10 @@ _CHROMA = "chroma"
 class Segment:
     """An open segment; its parts are opened on first use and then shared."""
 
-    def __init__(self, folder: Path, service: Service = HERE) -> None:
+    def __init__(self, folder: Path, where: Where = HERE) -> None:
         """Keep what to open; see `check_segment`."""
         self.folder = folder
-        self._place = VectorPlace(folder / _CHROMA, *service)
+        self._place = VectorPlace(folder / _CHROMA, *where)
 
     @cached_property
     def first_row(self) -> NDArray[np.int64]:
@@ -108,7 +109,7 @@ def write_segment(
     papers: Sequence[Paper],
     encode: Callable[[Sequence[str]], NDArray[np.float32]],
     progress: Callable[[int, int], None],
-    service: Service = HERE,
+    where: Where = HERE,
 ) -> int:
     """Write the segment of `papers` in the new `folder`; return how many passages it has.
 
@@ -134,7 +135,7 @@ def write_segment(
     tellings, telling_paper = _tellings(vectors, owners, author)
     np.save(folder / "tellings.npy", tellings)
     np.save(folder / "telling_paper.npy", telling_paper)
-    write_vectors(VectorPlace(folder / _CHROMA, *service), tellings)
+    write_vectors(VectorPlace(folder / _CHROMA, *where), tellings)
     _seal(folder)
     progress(3, 3)
     return len(passages)
@@ -166,9 +167,9 @@ def check_segment(folder: Path, *, deep: bool = False) -> None:
             raise IndexDamaged.of(path)
 
 
-def drop_segment(folder: Path, service: Service = HERE) -> None:
+def drop_segment(folder: Path, where: Where = HERE) -> None:
     """Delete a segment that no generation names, and its vectors wherever they are."""
-    drop_vectors(VectorPlace(folder / _CHROMA, *service))
+    drop_vectors(VectorPlace(folder / _CHROMA, *where))
     shutil.rmtree(folder, ignore_errors=True)
 
 

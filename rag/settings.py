@@ -44,13 +44,20 @@ class Settings:
         default="",
         metadata={
             "variable": "RAG_CHROMA_URL",
-            "help": "Address of a Chroma service that holds the vectors; else the index does.",
+            "help": "Chroma service that holds the vectors, http(s)://HOST:PORT; else the index.",
         },
     )
     chroma_token: str = field(
         default="",
         repr=False,
         metadata={"variable": "RAG_CHROMA_TOKEN", "help": "Token of that service (secret)."},
+    )
+    chroma_database: str = field(
+        default="",
+        metadata={
+            "variable": "RAG_CHROMA_DATABASE",
+            "help": "TENANT/DATABASE there; else Chroma's default ones.",
+        },
     )
     encoder: str = field(
         default=DEFAULT_ENCODER,

@@ -3,7 +3,8 @@
 Chroma is derived and disposable here: a segment is written once, verified and
 never changed, and every vector in it can be made again. A vector's id is its
 row. Vectors are passed in, so that no embedding function is ever stored or
-downloaded.
+downloaded. They lie in the segment's folder, or in a Chroma service: then the
+folder holds the name of the segment's collection.
 
 What Chroma 1.5.9 does to its files decides how they are used here. Opening a
 folder writes to it: each client inserts a row into `chroma.sqlite3`, and fails
@@ -28,20 +29,26 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import IndexDamaged
+from rag.errors import DigestRagError, IndexDamaged, IndexUnwritable
 
 if TYPE_CHECKING:
     from chromadb.api.client import Client
     from chromadb.api.collection_configuration import CreateHNSWConfiguration
 
+    from rag.remote import RemoteVectors
+    from rag.service import Service
+
 Progress = Callable[[int, int], None]
 Vectors = NDArray[np.float32]
+Result = TypeVar("Result")
+Add = Callable[[list[str], Vectors], object]
 
 _COLLECTION, _DATABASE = "vectors", "chroma.sqlite3"
 
@@ -51,52 +58,55 @@ class VectorPlace:
     """Where a segment's vectors lie.
 
     `folder` is the segment's folder for them, `service` the address of a Chroma
-    service that holds them instead, "" for none, and `token` its secret.
+    service that holds them instead, "" for none, `token` its secret and
+    `database` TENANT/DATABASE in it, "" for the default ones.
     """
 
     folder: Path
     service: str = ""
     token: str = field(default="", repr=False)
+    database: str = ""
 
 
 class VectorIndex:
     """Nearest vectors by cosine similarity. Several threads may ask at once."""
 
     def __init__(self, place: VectorPlace) -> None:
-        """Open the vectors of `place`; raises `IndexDamaged` if they can't be."""
-        self._place = place
+        """Open the vectors of `place`.
+
+        Raises `IndexDamaged` if they can't be, and `ServiceDown` when the
+        service does not answer.
+        """
+        self._home = _home(place)
         opened = ExitStack()
         # Also when nobody holds it any more and nobody closed it.
         self._release = weakref.finalize(self, opened.close)
         try:
-            client = opened.enter_context(_client(opened.enter_context(_view(place.folder))))
-            self._collection: Any = client.get_collection(_COLLECTION, embedding_function=None)
-            self.count: int = self._collection.count()
-        except Exception as error:  # Chroma raises its own kinds and Rust's
+            self._collection, self.count = opened.enter_context(self._home.reading())
+        except BaseException:
             self._release()
-            raise IndexDamaged.of(place.folder) from error
+            raise
 
     def nearest(self, vector: Vectors, count: int) -> tuple[NDArray[np.int64], Vectors]:
         """Return up to `count` rows and their cosine similarities, most similar first.
 
         `vector` has shape (dimension,). The search is approximate: of the true
-        nearest a few may be missing.
+        nearest a few may be missing. Raises as the opening does.
         """
         count = min(count, self.count)
         if count == 0:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        try:
-            found = self._collection.query(
+        found = self._home.asked(
+            lambda: self._collection.query(
                 query_embeddings=[vector], n_results=count, include=["distances"]
             )
-            rows = np.array(found["ids"][0], dtype=np.str_).astype(np.int64)
-        except Exception as error:
-            raise IndexDamaged.of(self._place.folder) from error
+        )
+        rows = np.array(found["ids"][0], dtype=np.str_).astype(np.int64)
         # Rounding takes the distance of equal vectors below 0.
         similarities = np.minimum(1.0, 1.0 - np.array(found["distances"][0], dtype=np.float32))
         # A graph that was overwritten finds nothing, or anything.
         if not (len(rows) and 0 <= rows.min() <= rows.max() < self.count):
-            raise IndexDamaged.of(self._place.folder)
+            raise IndexDamaged.of(self._home.folder)
         return rows, similarities.astype(np.float32)
 
     def close(self) -> None:
@@ -109,41 +119,98 @@ def write_vectors(place: VectorPlace, vectors: Vectors, progress: Progress | Non
     """Write `vectors`, shape (rows, dimension), into the empty or absent `place`.
 
     When it returns, all is on the disk and nothing is open. `progress` is called
-    with (rows done, rows in all).
+    with (rows done, rows in all). Raises `IndexUnwritable` where it can't be
+    written, and `ServiceDown` when the service does not answer.
     """
-    place.folder.mkdir(parents=True, exist_ok=True)
-    with _client(place.folder) as client:
-        collection = client.create_collection(
-            _COLLECTION,
-            configuration={"hnsw": _graph_settings(len(vectors))},
-            embedding_function=None,
-        )
-        step = client.get_max_batch_size()
-        for start in range(0, len(vectors), step):
-            part = vectors[start : start + step]
-            collection.add(
-                ids=[str(row) for row in range(start, start + len(part))],
-                embeddings=np.ascontiguousarray(part),
-            )
-            if progress:
-                progress(start + len(part), len(vectors))
-    _shrink(place.folder / _DATABASE)
-    for path in place.folder.rglob("*"):
-        _to_disk(path)
-    _to_disk(place.folder)
+    try:
+        place.folder.mkdir(parents=True, exist_ok=True)
+        with _home(place).writing(len(vectors), _graph_settings(len(vectors))) as (add, step):
+            for start in range(0, len(vectors), step):
+                part = np.ascontiguousarray(vectors[start : start + step])
+                add([str(row) for row in range(start, start + len(part))], part)
+                if progress:
+                    progress(start + len(part), len(vectors))
+        for path in [*place.folder.rglob("*"), place.folder]:
+            _to_disk(path)
+    except DigestRagError:
+        raise
+    except Exception as error:  # Chroma raises its own kinds and Rust's
+        raise IndexUnwritable(
+            f"The vectors can't be written to '{place.folder}'.",
+            "Check that the disk is not full and that you may write there.",
+        ) from error
 
 
 def drop_vectors(place: VectorPlace) -> None:
-    """Delete the vectors of a segment that no generation names; absent ones are no error."""
+    """Delete the vectors of a segment that no generation names; absent ones are no error.
+
+    Raises `ServiceDown`, and deletes nothing, when the service that holds them
+    does not answer.
+    """
+    if place.service:
+        _remote(place).drop()
     shutil.rmtree(place.folder, ignore_errors=True)
+
+
+class _FolderVectors:
+    """A segment's vectors in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def asked(self, call: Callable[[], Result]) -> Result:
+        """Return what `call` returns; raises `IndexDamaged` if it raises anything."""
+        try:
+            return call()
+        except Exception as error:
+            raise IndexDamaged.of(self.folder) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[Any, int]]:
+        """Give the collection and how many vectors it holds."""
+        with ExitStack() as opened:
+
+            def collection() -> tuple[Any, int]:
+                client = opened.enter_context(_client(opened.enter_context(_view(self.folder))))
+                found = client.get_collection(_COLLECTION, embedding_function=None)
+                return found, found.count()
+
+            yield self.asked(collection)
+
+    @contextmanager
+    def writing(self, rows: int, graph: CreateHNSWConfiguration) -> Iterator[tuple[Add, int]]:
+        """Give how vectors are added to a new collection, and how many at once."""
+        with _client(self.folder) as client:
+            collection = client.create_collection(
+                _COLLECTION, configuration={"hnsw": graph}, embedding_function=None
+            )
+            yield collection.add, client.get_max_batch_size()
+            if rows == 1:
+                # It saves after two changes at the least; the same row again is one.
+                only = collection.get(include=["embeddings"])
+                collection.update(ids=only["ids"], embeddings=only["embeddings"])
+        # Gives back the pages of the rows that waited to be saved: nine tenths of the file.
+        with closing(sqlite3.connect(self.folder / _DATABASE)) as db:
+            db.execute("VACUUM")
+
+
+def _home(place: VectorPlace) -> _FolderVectors | RemoteVectors:
+    return _remote(place) if place.service else _FolderVectors(place.folder)
+
+
+def _remote(place: VectorPlace) -> RemoteVectors:
+    from rag.remote import RemoteVectors
+    from rag.service import Service
+
+    service = Service.at(place.service, place.token, place.database)
+    return RemoteVectors(place.folder, service, partial(_remote_client, service))
 
 
 def _graph_settings(rows: int) -> CreateHNSWConfiguration:
     """Return how the graph is made: saved once, after its last row.
 
     Chroma would save all of it after each thousand rows, and replay what came
-    after the last save whenever the folder is opened. A single row, for which it
-    allows no setting, stays to be replayed.
+    after the last save whenever the folder is opened.
     """
     once = max(2, rows)
     return {"space": "cosine", "sync_threshold": once, "batch_size": once}
@@ -163,6 +230,39 @@ def _client(folder: Path) -> Iterator[Client]:
 
 
 @contextmanager
+def _remote_client(service: Service) -> Iterator[Client]:
+    import chromadb
+    from chromadb.config import Settings
+
+    # The client has no time limit while it connects, so this goes first.
+    service.greet()
+    settings = Settings(
+        anonymized_telemetry=False,
+        chroma_server_host=service.host,
+        chroma_server_http_port=service.port,
+    )
+    client = cast(
+        "Client",
+        chromadb.HttpClient(
+            host=service.host,
+            port=service.port,
+            ssl=service.tls,
+            headers=dict(service.headers),
+            settings=settings,
+            tenant=service.tenant,
+            database=service.database,
+        ),
+    )
+    try:
+        # It would wait for ever, and has no setting for it.
+        server: Any = client._server
+        server._session.timeout = service.timeout
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
 def _view(folder: Path) -> Iterator[Path]:
     """Give a temporary folder through which Chroma may open `folder`."""
     with tempfile.TemporaryDirectory(prefix="digest-rag-", ignore_cleanup_errors=True) as name:
@@ -172,12 +272,6 @@ def _view(folder: Path) -> Iterator[Path]:
             if graph.is_dir():
                 (view / graph.name).symlink_to(graph.resolve(), target_is_directory=True)
         yield view
-
-
-def _shrink(database: Path) -> None:
-    """Give back the pages of the rows that waited to be saved, nine tenths of the file."""
-    with closing(sqlite3.connect(database)) as db:
-        db.execute("VACUUM")
 
 
 def _to_disk(path: Path) -> None:

@@ -1,6 +1,6 @@
 """Whether freshly written segments hold what they should, looked at by another process.
 
-    python -m rag.verify     reads {"folders": [...], "service": ["", ""]} from stdin
+    python -m rag.verify     reads {"folders": [...], "where": ["", "", ""]} from stdin
 
 A damaged vector store may crash whoever opens it, and what the writer still has
 in memory proves nothing about the disk: hence a process of its own.
@@ -20,18 +20,18 @@ from rag.errors import DigestRagError, IndexDamaged
 from rag.lexical import tokens
 from rag.passages import all_passages
 from rag.postings import Postings
-from rag.segment import HERE, Segment, Service, check_segment
+from rag.segment import HERE, Segment, Where, check_segment
 from rag.store import PaperStore
 
 _SAMPLE = 16
 _WAIT = 600.0
 
 
-def verify(folders: Sequence[Path], service: Service = HERE) -> None:
+def verify(folders: Sequence[Path], where: Where = HERE) -> None:
     """Raise `IndexDamaged` unless every segment answers from a process of its own."""
     if not folders:
         return
-    asked = {"folders": [str(f.resolve()) for f in folders], "service": service}
+    asked = {"folders": [str(f.resolve()) for f in folders], "where": where}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "rag.verify"],
@@ -51,10 +51,10 @@ def verify(folders: Sequence[Path], service: Service = HERE) -> None:
         )
 
 
-def verify_segment(folder: Path, service: Service = HERE) -> None:
+def verify_segment(folder: Path, where: Where = HERE) -> None:
     """Raise `IndexDamaged` unless every part of a segment holds the passages it should."""
     check_segment(folder)
-    segment = Segment(folder, service)
+    segment = Segment(folder, where)
     store = PaperStore([folder])
     postings = Postings([folder / "postings"], [None])
     papers = store.live_papers(0)
@@ -82,7 +82,7 @@ def main() -> int:
     asked = json.load(sys.stdin)
     try:
         for folder in asked["folders"]:
-            verify_segment(Path(folder), tuple(asked["service"]))
+            verify_segment(Path(folder), tuple(asked["where"]))
     except DigestRagError as error:
         print(error, file=sys.stderr)
         return 1

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rag import build, index
 from rag.build import build_index
 from rag.lexical import tokens
-from rag.segment import HERE, Service
+from rag.segment import HERE, Where
 from rag.settings import Settings
 from rag.verify import verify_segment
 
@@ -77,10 +77,10 @@ def word_encoder(monkeypatch: pytest.MonkeyPatch) -> WordEncoder:
     return encoder
 
 
-def verify_here(folders: Sequence[Path], service: Service = HERE) -> None:
+def verify_here(folders: Sequence[Path], where: Where = HERE) -> None:
     """Verify segments in this process."""
     for folder in folders:
-        verify_segment(folder, service)
+        verify_segment(folder, where)
 
 
 @pytest.fixture

@@ -119,15 +119,22 @@ def test_every_field_that_decides_what_is_indexed_is_in_the_manifest() -> None:
     # Whoever adds a setting decides here whether it makes an index stale.
     fingerprinted = {"digests", "encoder", "truncate_dim", "chroma_url"}
     harmless = {
-        *("index_dir", "chroma_token", "dense_weight", "llm", "llm_key", "openai_key", "ollama_host"),
+        *(
+            "index_dir",
+            "chroma_token",
+            "chroma_database",
+            "dense_weight",
+            "llm",
+            "llm_key",
+            "openai_key",
+            "ollama_host",
+        ),
         *("llm_timeout", "llm_first_token", "llm_context", "max_question", "host", "port"),
     }
     assert {f.name for f in fields(Settings)} == fingerprinted | harmless
 
 
-def test_a_file_of_known_size_and_time_is_not_read_again(
-    manifest: Manifest, digests: Path
-) -> None:
+def test_a_file_of_known_size_and_time_is_not_read_again(manifest: Manifest, digests: Path) -> None:
     named = named_files([digests])
     for _, path in named:
         os.utime(path, ns=(0, 10**18))

@@ -33,9 +33,7 @@ def digest(numbers: list[int], word: str) -> str:
 
 DIGESTS = st.dictionaries(
     st.sampled_from(["a.md", "b.md", "c/a.md"]),
-    st.builds(
-        digest, st.lists(st.integers(0, 9), min_size=1, max_size=4), st.sampled_from(WORDS)
-    ),
+    st.builds(digest, st.lists(st.integers(0, 9), min_size=1, max_size=4), st.sampled_from(WORDS)),
     min_size=1,
 )
 
@@ -55,7 +53,7 @@ def everything(settings: Settings) -> dict[str, object]:
     return {"papers": papers(settings=settings), "found": found, "tallies": tallies, "n": counts}
 
 
-@limits(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@limits(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(DIGESTS, min_size=2, max_size=4))
 def test_an_updated_index_equals_a_rebuilt_one(
     word_encoder: WordEncoder,

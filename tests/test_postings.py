@@ -6,11 +6,11 @@ from pathlib import Path
 import bm25s
 import numpy as np
 import pytest
+from conftest import SEEDS
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from conftest import SEEDS
 from rag import postings
 from rag.digests import read_digests
 from rag.errors import IndexDamaged

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import IndexDamaged
-from rag.passages import all_passages
 from rag.papers import author_key, decode_paper, encode_paper, write_papers
+from rag.passages import all_passages
 from rag.store import PaperStore
 from rag.types import Announce, Appearance, Filters, Paper, Part, Rendition
 
