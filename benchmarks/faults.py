@@ -44,7 +44,7 @@ _KINDS = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}"), "UUID"),
     (re.compile(r"[0-9a-f]{16,}"), "HASH"),
 )
-GOOD = {"right", "old", "new", "nothing yet", "clear error"}
+_ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,10 +238,10 @@ def _help(command: str) -> str:
 
 # The writers and where to wait in their work before the clock starts.
 MARKS = {
-    "build": ("build.lock",),
-    "update": ("build.lock",),
+    "build": (".", "segments", "generations"),
+    "update": (".", "segments", "generations"),
     "swap": ("generations", "CURRENT.new", "CURRENT"),
-    "repair": ("build.lock",),
+    "repair": (".", "segments", "generations"),
 }
 
 
@@ -480,6 +480,8 @@ def kills(lab: Lab, count: int, pool: ThreadPoolExecutor) -> list[Trial]:
         # Whoever is done before its clock is up was not killed, and another takes its place.
         jobs = [(kind, seed + n) for kind, wanted in quota.items() for n in range(wanted)]
         seed += count
+        if seed > _ROUNDS * count:
+            raise RuntimeError(f"these are done before they can be killed: {quota}")
         for trial in pool.map(lambda job: kill(lab, *job), jobs):
             if trial is not None:
                 found.append(trial)

@@ -266,8 +266,8 @@ def under_rebuild(bench: Bench) -> dict[str, Any]:
 
 
 def rebuild(bench: Bench) -> dict[str, Any]:
-    """Build the index anew while it is in use."""
-    return bench.cli("index", "--json")
+    """Build the index anew, whole, while it is in use."""
+    return command(["-c", "import rag; rag.build_index(whole=True)"], bench.environment())
 
 
 STEPS: dict[str, Callable[[Bench], dict[str, Any]]] = {
@@ -276,6 +276,7 @@ STEPS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "add": add,
     "embedding": embedding,
     "search": lambda bench: bench.served("search"),
+    "recall": lambda bench: bench.served("recall"),
     "memory": lambda bench: bench.served("memory"),
     "first": first,
     "under_rebuild": under_rebuild,

@@ -1,6 +1,7 @@
 """What a process that serves an index measures; started by benchmarks/index.py.
 
-    python benchmarks/serving.py search|memory|watch|load FILE
+    python benchmarks/serving.py search|recall|memory|load FILE
+    python benchmarks/serving.py watch TITLE ID
 
 FILE holds the questions as `asked` writes them. Results are printed as JSON. The
 index is the one that RAG_INDEX names.
@@ -12,15 +13,20 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import rag
+from rag.dense import Dense
 
 _TOP = 10
+_COMPARED = 60
 _MIXED = 500
 _THREADS = 8
 _IDLE_SECONDS = 20.0
@@ -80,6 +86,45 @@ def search_times(asked: dict[str, list[tuple[str, rag.Filters]]]) -> dict[str, A
     for question, filters in islice(mixed(asked), 50):
         rag.search(question, top_k=_TOP, filters=filters)
     return {kind: percentiles([timed(*row) for row in rows]) for kind, rows in asked.items()}
+
+
+def recall(asked: dict[str, list[tuple[str, rag.Filters]]]) -> dict[str, float]:
+    """Return which part of the ten papers of an exact search are among the ten found.
+
+    Exact is the same search without Chroma: every paper that the filter leaves is
+    scored from the vectors themselves. By kind of filter; `filtered` is over all
+    kinds but none.
+    """
+    approximate = {kind: _found(rows[:_COMPARED]) for kind, rows in asked.items()}
+    Dense.near = _exact_near  # type: ignore[method-assign]
+    exact = {kind: _found(rows[:_COMPARED]) for kind, rows in asked.items()}
+
+    def share(kinds: Iterable[str]) -> float:
+        pairs = [p for kind in kinds for p in zip(approximate[kind], exact[kind], strict=True)]
+        shares = [len(set(got) & set(best)) / len(best) for got, best in pairs if best]
+        return sum(shares) / len(shares)
+
+    kinds = {kind: share([kind]) for kind in asked}
+    return {**kinds, "filtered": share([kind for kind in asked if kind != "none"])}
+
+
+def _found(rows: Sequence[tuple[str, rag.Filters]]) -> list[list[str]]:
+    return [
+        [hit.paper.arxiv_id for hit in rag.search(question, top_k=_TOP, filters=filters)]
+        for question, filters in rows
+    ]
+
+
+def _exact_near(
+    self: Dense, vector: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    """Do what `Dense.near` does by scoring every paper."""
+    keep = self._live if allowed is None else allowed
+    every = np.arange(int(self._first_paper[-1]))
+    papers = every if keep is None else np.flatnonzero(keep)
+    likeness, rows = self._exact(vector, papers)
+    order = np.lexsort((papers, -likeness))[:count]
+    return papers[order], likeness[order], rows[order]
 
 
 def memory_while_serving(asked: dict[str, list[tuple[str, rag.Filters]]]) -> dict[str, Any]:
@@ -167,7 +212,12 @@ def main() -> None:
     if what == "watch":
         result: object = watch(*rest)
     else:
-        measure = {"search": search_times, "memory": memory_while_serving, "load": load}[what]
+        measure: Callable[..., object] = {
+            "search": search_times,
+            "recall": recall,
+            "memory": memory_while_serving,
+            "load": load,
+        }[what]
         result = measure(load_asked(Path(rest[0])))
     sys.stdout.write(json.dumps(result) + "\n")
 
