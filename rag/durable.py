@@ -43,6 +43,9 @@ def _connect(path: Path, schema: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=60)
     try:
         db.execute("PRAGMA journal_mode=WAL")
+        # Whole after any crash; of the last commits a power cut may take some, and
+        # they are made again.
+        db.execute("PRAGMA synchronous=NORMAL")
         db.executescript(schema)
         db.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
     except BaseException:

@@ -21,7 +21,6 @@ and tries a new one in a process of its own.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -118,7 +117,7 @@ class VectorIndex:
 def write_vectors(place: VectorPlace, vectors: Vectors, progress: Progress | None = None) -> None:
     """Write `vectors`, shape (rows, dimension), into the empty or absent `place`.
 
-    When it returns, all is on the disk and nothing is open. `progress` is called
+    When it returns nothing is open, and no file will change again. `progress` is called
     with (rows done, rows in all). Raises `IndexUnwritable` where it can't be
     written, and `ServiceDown` when the service does not answer.
     """
@@ -130,8 +129,6 @@ def write_vectors(place: VectorPlace, vectors: Vectors, progress: Progress | Non
                 add([str(row) for row in range(start, start + len(part))], part)
                 if progress:
                     progress(start + len(part), len(vectors))
-        for path in [*place.folder.rglob("*"), place.folder]:
-            _to_disk(path)
     except DigestRagError:
         raise
     except Exception as error:  # Chroma raises its own kinds and Rust's
@@ -272,11 +269,3 @@ def _view(folder: Path) -> Iterator[Path]:
             if graph.is_dir():
                 (view / graph.name).symlink_to(graph.resolve(), target_is_directory=True)
         yield view
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

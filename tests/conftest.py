@@ -74,6 +74,8 @@ def word_encoder(monkeypatch: pytest.MonkeyPatch) -> WordEncoder:
     # The same look at the segments without a second for each new process; the index
     # of the seeds, and test_verify, have the process as well.
     monkeypatch.setattr(build, "verify", verify_here)
+    # No test cuts the power; waiting for the disk is most of a small build's time.
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
     return encoder
 
 

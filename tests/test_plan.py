@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import WordEncoder
-from digest_files import entry, sections, titled
+from digest_files import entry, titled
 from hypothesis import HealthCheck, given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
@@ -138,7 +138,7 @@ class TestUpdates:
         settings = tiny_settings({"a.md": titled(MANY)})
         build_index(settings=settings)
         again = replace(MANY[3], version=2, title="Quite another title")
-        tiny_settings({"b.md": sections([again])})
+        tiny_settings({"b.md": titled([again])})
         build_index(settings=settings)
         index = open_index(settings)
         assert segments(settings) == [40, 1]
@@ -179,7 +179,7 @@ class TestUpdates:
         ([30_000], [80_000], 1, 0),
         ([80_000, 10], [80_000, 80], 0, 1),
         ([80_000, 450], [80_000, 450], 0, 2),
-        ([2**n for n in range(20, 12, -1)], [2**n for n in range(20, 12, -1)], 1, 7),
+        ([3**n for n in range(12, 4, -1)], [3**n for n in range(12, 4, -1)], 1, 7),
         ([], [], 5, 0),
     ],
 )
