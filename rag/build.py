@@ -20,7 +20,8 @@ from rag.digests import Reading, read_digests
 from rag.embed import Encoder, load_encoder
 from rag.errors import IndexBusy, IndexDamaged, IndexMissing, IndexStale, NoPapers, SettingError
 from rag.index import CURRENT, GENERATIONS, Index, current_manifest, open_index
-from rag.lexical import tokens, write_lexical
+from rag.invert import write_postings
+from rag.lexical import tokens
 from rag.manifest import Manifest, sources, staleness
 from rag.passages import all_passages
 from rag.settings import Settings
@@ -133,7 +134,7 @@ class _Build:
         self.report("writing", 0, 3)
         write_store(folder / "papers.sqlite", self.reading.papers, passages)
         self.report("writing", 1, 3)
-        write_lexical(folder / "lexical", texts)
+        write_postings(folder / "lexical", texts)
         self.report("writing", 2, 3)
         write_vectors(folder / "chroma", [p.id for p in passages], vectors, _metadata(passages))
         self.report("writing", 3, 3)
@@ -195,8 +196,8 @@ def _verify(index: Index, passages: Sequence[Passage], vectors: NDArray[np.float
         # Equal texts have equal vectors: the nearest need not be the same passage.
         sound = sound and bool(nearest) and nearest[0][1] > 0.999
         text = passages[row].indexed_text
-        scores = index.lexical.scores(text)
-        sound = sound and len(scores) == len(passages) and (scores[row] > 0 or not tokens(text))
+        found = index.lexical.scores_of(text, np.array([row]))[0] > 0
+        sound = sound and index.lexical.rows == len(passages) and (found or not tokens(text))
     index.store.close()
     if not sound:
         raise IndexDamaged(

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from rag.embed import Encoder, load_encoder
 from rag.errors import IndexDamaged, IndexMissing, IndexStale
-from rag.lexical import LexicalIndex
 from rag.manifest import Manifest, read_manifest, staleness
 from rag.names import IN_TITLE
 from rag.passages import telling_of
+from rag.postings import Postings
 from rag.settings import Settings
 from rag.store import PaperStore
 from rag.vectors import VectorIndex
@@ -53,9 +53,9 @@ class Index:
         return VectorIndex(self.folder / "chroma")
 
     @cached_property
-    def lexical(self) -> LexicalIndex:
+    def lexical(self) -> Postings:
         """The lexical leg."""
-        return LexicalIndex(self.folder / "lexical")
+        return Postings([self.folder / "lexical"], [None])
 
     @cached_property
     def encoder(self) -> Encoder:

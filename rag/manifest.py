@@ -12,7 +12,7 @@ from rag.errors import DigestError, IndexDamaged
 from rag.lexical import TOKENS_VERSION
 from rag.settings import Settings, project_dir
 
-FORMAT = 1
+FORMAT = 2
 NAME = "manifest.json"
 
 

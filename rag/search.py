@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rag.errors import QuestionError
 from rag.index import Index, open_index
@@ -158,17 +157,18 @@ def lexical_leg(
     index: Index, question: str, allowed: list[str] | None
 ) -> tuple[dict[str, float], dict[str, int]]:
     """Return {arxiv id: best BM25 score} of the papers with any, and those rows."""
-    scores = index.lexical.scores(question)
+    mask = None
     if allowed is not None:
         wanted = set(allowed)
         numbers = [n for n, arxiv_id in enumerate(index.paper_ids) if arxiv_id in wanted]
-        scores = np.where(np.isin(index.owners, numbers), scores, 0.0)
+        mask = np.isin(index.owners, numbers)
+    best, scores = index.lexical.top(question, _POOL, mask)
     found: dict[str, float] = {}
     rows: dict[str, int] = {}
-    for row in _best_rows(scores, _POOL):
+    for row, score in zip(best.tolist(), scores.tolist(), strict=True):
         arxiv_id = index.paper_ids[index.owners[row]]
         if arxiv_id not in found:
-            found[arxiv_id] = float(scores[row])
+            found[arxiv_id] = score
             rows[arxiv_id] = row
     return found, rows
 
@@ -208,13 +208,3 @@ def _scaled(scores: Mapping[str, float], floor: float | None) -> dict[str, float
     low = min(scores.values()) if floor is None else floor
     span = max(scores.values()) - low
     return {paper: (s - low) / span if span > 0 else 1.0 for paper, s in scores.items()}
-
-
-def _best_rows(scores: NDArray[np.float32], count: int) -> list[int]:
-    """Return the rows of the `count` highest positive scores, best first."""
-    if len(scores) > count:
-        top = np.argpartition(-scores, count)[:count]
-    else:
-        top = np.arange(len(scores))
-    order = top[np.lexsort((top, -scores[top]))]
-    return [int(row) for row in order if scores[row] > 0]

@@ -275,8 +275,8 @@ PARTS = [
     "chroma",
     "chroma/chroma.sqlite3",
     "lexical",
-    "lexical/vocab.index.json",
-    "lexical/data.csc.index.npy",
+    "lexical/words.npy",
+    "lexical/rows.npy",
 ]
 
 
