@@ -303,4 +303,5 @@ def _opened(folder: Path, name: str, kind: str) -> NDArray[Any]:
         raise IndexDamaged.of(folder) from error
     if array.ndim != 1 or array.dtype != np.dtype(f"<{kind}"):
         raise IndexDamaged.of(folder)
-    return array
+    # NumPy's class for mapped files makes every slice cost more.
+    return np.asarray(array)
