@@ -33,7 +33,7 @@ from rag.lexical import tokens
 from rag.postings import Postings
 
 COUNT = 200
-QUESTIONS = 800
+QUESTIONS = 400
 Mask = NDArray[np.bool_]
 Ask = Callable[[str, Mask | None], list[tuple[int, float]]]
 
@@ -223,11 +223,14 @@ def print_changed(texts: list[str], asked: list[str], folder: Path) -> None:
     writer.commit()
     print(f"| tantivy: add 1,000 passages, s | {time.process_time() - start:.2f} |")
     for row in np.flatnonzero(dead).tolist():
-        writer.delete_documents_by_term("row", row)
+        # By term it deletes nothing from a field of numbers, and says nothing.
+        writer.delete_documents_by_query(tantivy.Query.term_query(_schema(), "row", row))
     writer.commit()
     writer.wait_merging_threads()
     build_tantivy(folder / "tantivy afresh", (texts[row] for row in kept))
-    ask, other = open_tantivy(folder / "tantivy")[1], open_tantivy(folder / "tantivy afresh")[1]
+    left, ask = open_tantivy(folder / "tantivy")
+    assert left == len(kept)
+    _, other = open_tantivy(folder / "tantivy afresh")
     changes, errors = [], []
     for question in asked:
         two = [int(kept[row]) for row, _ in other(question, None)]
