@@ -11,6 +11,7 @@
     │   ├── IndexStale     built from other digests, settings or model
     │   ├── IndexDamaged   a file of the index is missing or unreadable
     │   ├── IndexBusy      another process is building
+    │   ├── IndexUnwritable  the disk is full or protected
     │   └── ServiceDown    the Chroma service does not answer, or not to us
     └── LLMError           the language model can't be reached or used
 
@@ -97,6 +98,10 @@ class IndexDamaged(IndexFailure):
 
 class IndexBusy(IndexFailure):
     """Another process holds the index for writing."""
+
+
+class IndexUnwritable(IndexFailure):
+    """The disk is full, or the index's folder may not be written."""
 
 
 class ServiceDown(IndexFailure):

@@ -21,7 +21,6 @@ and tries a new one in a process of its own.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -36,7 +35,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import DigestRagError, IndexDamaged, IndexFailure
+from rag.errors import DigestRagError, IndexDamaged, IndexUnwritable
 
 if TYPE_CHECKING:
     from chromadb.api.client import Client
@@ -118,9 +117,9 @@ class VectorIndex:
 def write_vectors(place: VectorPlace, vectors: Vectors, progress: Progress | None = None) -> None:
     """Write `vectors`, shape (rows, dimension), into the empty or absent `place`.
 
-    When it returns, all is on the disk and nothing is open. `progress` is called
-    with (rows done, rows in all). Raises `IndexFailure` where it can't be
-    written, of the kind `ServiceDown` when the service does not answer.
+    When it returns nothing is open, and no file will change again. `progress` is called
+    with (rows done, rows in all). Raises `IndexUnwritable` where it can't be
+    written, and `ServiceDown` when the service does not answer.
     """
     try:
         place.folder.mkdir(parents=True, exist_ok=True)
@@ -130,12 +129,10 @@ def write_vectors(place: VectorPlace, vectors: Vectors, progress: Progress | Non
                 add([str(row) for row in range(start, start + len(part))], part)
                 if progress:
                     progress(start + len(part), len(vectors))
-        for path in [*place.folder.rglob("*"), place.folder]:
-            _to_disk(path)
     except DigestRagError:
         raise
     except Exception as error:  # Chroma raises its own kinds and Rust's
-        raise IndexFailure(
+        raise IndexUnwritable(
             f"The vectors can't be written to '{place.folder}'.",
             "Check that the disk is not full and that you may write there.",
         ) from error
@@ -185,6 +182,10 @@ class _FolderVectors:
                 _COLLECTION, configuration={"hnsw": graph}, embedding_function=None
             )
             yield collection.add, client.get_max_batch_size()
+            if rows == 1:
+                # It saves after two changes at the least; the same row again is one.
+                only = collection.get(include=["embeddings"])
+                collection.update(ids=only["ids"], embeddings=only["embeddings"])
         # Gives back the pages of the rows that waited to be saved: nine tenths of the file.
         with closing(sqlite3.connect(self.folder / _DATABASE)) as db:
             db.execute("VACUUM")
@@ -206,8 +207,7 @@ def _graph_settings(rows: int) -> CreateHNSWConfiguration:
     """Return how the graph is made: saved once, after its last row.
 
     Chroma would save all of it after each thousand rows, and replay what came
-    after the last save whenever the folder is opened. A single row, for which it
-    allows no setting, stays to be replayed.
+    after the last save whenever the folder is opened.
     """
     once = max(2, rows)
     return {"space": "cosine", "sync_threshold": once, "batch_size": once}
@@ -271,11 +271,3 @@ def _view(folder: Path) -> Iterator[Path]:
             if graph.is_dir():
                 (view / graph.name).symlink_to(graph.resolve(), target_is_directory=True)
         yield view
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
