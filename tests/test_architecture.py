@@ -38,7 +38,7 @@ LAYERS = [
     {"index"},
     {"plan", "verify"},
     {"build", "search", "understand", "catalog"},
-    {"extract", "guard", "replies", "local", "support"},
+    {"extract", "guard", "replies", "local", "support", "watch"},
     {"chat", "evidence", "compose", "cite", "prompt", "llm"},
     {"judge", "reading", "condense"},
     {"respond", "generate"},
