@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import tenacity
@@ -74,9 +74,21 @@ class Service:
         return httpx.Timeout(_ANSWER, connect=_CONNECT)
 
     def greet(self) -> None:
-        """Return when a Chroma service answers here; raises httpx's errors when none does."""
-        answer = httpx.get(f"{self.url}/api/v2/heartbeat", headers=self.headers, timeout=_CONNECT)
-        answer.raise_for_status()
+        """Return when a Chroma service answers here and has the database.
+
+        Raises `ServiceDown` when it has not, and httpx's errors when none answers.
+        """
+        with httpx.Client(headers=self.headers, timeout=_CONNECT) as client:
+            client.get(f"{self.url}/api/v2/heartbeat").raise_for_status()
+            place = f"tenants/{quote(self.tenant, '')}/databases/{quote(self.database, '')}"
+            answer = client.get(f"{self.url}/api/v2/{place}")
+            if answer.status_code == _ABSENT:
+                raise ServiceDown(
+                    f"The Chroma service at {self.url} has no database "
+                    f"'{self.tenant}/{self.database}'.",
+                    "Make it there, or correct RAG_CHROMA_DATABASE.",
+                )
+            answer.raise_for_status()
 
 
 def patiently(call: Callable[[], Result], service: Service) -> Result:
@@ -89,7 +101,7 @@ def patiently(call: Callable[[], Result], service: Service) -> Result:
     """
     tries = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_may_pass),
-        wait=tenacity.wait_exponential_jitter(initial=0.2, max=5.0, jitter=0.2),
+        wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=5.0, jitter=0.2),
         stop=tenacity.stop_after_attempt(_TRIES) | tenacity.stop_after_delay(_LONGEST),
         reraise=True,
     )

@@ -250,13 +250,15 @@ def _remote_client(service: Service) -> Iterator[Client]:
             database=service.database,
         ),
     )
+    # It would wait for ever and leave its connections open, and has no setting for either.
+    asking, knowing = cast(Any, client._server)._session, cast(Any, client._admin_client)
+    asking.timeout = service.timeout
     try:
-        # It would wait for ever, and has no setting for it.
-        server: Any = client._server
-        server._session.timeout = service.timeout
         yield client
     finally:
         client.close()
+        asking.close()
+        knowing._server._session.close()
 
 
 @contextmanager
