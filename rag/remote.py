@@ -56,7 +56,7 @@ class RemoteVectors:
             if self.asked(found.count) != sent:
                 raise IndexDamaged(
                     f"The Chroma service at {self._service.url} has lost vectors of the index.",
-                    "Run 'digest-rag doctor --repair' to send them again.",
+                    "Run 'digest-rag index' to send them again.",
                 )
             yield found, sent
 
