@@ -67,8 +67,8 @@ class RemoteVectors:
         # No two indexes, of whatever machine, have the same.
         name = f"{_OURS}{segment}-{uuid.uuid4().hex}"
         pointer = json.dumps({"collection": name, "rows": rows})
-        (self.folder / POINTER).write_text(pointer, encoding="utf-8")
         with self._client() as client:
+            (self.folder / POINTER).write_text(pointer, encoding="utf-8")
             collection = self.asked(
                 lambda: client.get_or_create_collection(
                     name, configuration={"hnsw": graph}, embedding_function=None

@@ -206,7 +206,7 @@ def _remote(place: VectorPlace) -> RemoteVectors:
 def _graph_settings(rows: int) -> CreateHNSWConfiguration:
     """Return how the graph is made: dense, searched widely, and saved once, after its last row.
 
-    With 130,000 vectors of papers and 150 questions people wrote, Chroma's own 16
+    With 130,000 vectors of passages and sentences and 150 written questions, Chroma's own 16
     neighbours and width of 100 find 91% of the 200 nearest, these find 99%, and a
     question takes 5 to 10 milliseconds. A search for more than the width is as wide
     as what is asked for.
