@@ -60,8 +60,8 @@ class Postings:
         idf  = ln(1 + (N - df + 0.5) / (df + 0.5))
         norm = k1 * (1 - b + b * length / average length)
 
-    with counts up to 255, and N, df and the average length over the live rows of all segments, so that
-    an index of many segments scores as one built afresh from what lives does.
+    with counts up to 255, and N, df and the average length over the live rows of all
+    segments: an index of many scores as one built afresh from what lives.
     """
 
     def __init__(self, folders: Sequence[Path], live: Sequence[Mask | None]) -> None:
@@ -127,7 +127,7 @@ class Postings:
             )
             pairs = zip(self._segments, spans, strict=True)
             frequency = sum(segment.count_live(*span) for segment, span in pairs)
-            weight = math.log(1 + (self.live_rows - frequency + 0.5) / (frequency + 0.5))
+            weight = math.log1p((self.live_rows - frequency + 0.5) / (frequency + 0.5))
             known = _Word(weight, frequency, spans)
             if len(self._words) >= _REMEMBERED:
                 self._words.clear()
@@ -303,4 +303,5 @@ def _opened(folder: Path, name: str, kind: str) -> NDArray[Any]:
         raise IndexDamaged.of(folder) from error
     if array.ndim != 1 or array.dtype != np.dtype(f"<{kind}"):
         raise IndexDamaged.of(folder)
-    return array
+    # NumPy's class for mapped files makes every slice cost more.
+    return np.asarray(array)

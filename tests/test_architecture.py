@@ -57,7 +57,7 @@ LAYERS = [
 TRAINING = "training"
 # The seam of the encoders loads, on first use, those that are built on it.
 ON_FIRST_USE = {("embed", "sentence_encoder"), ("embed", "onnx_encoder")}
-HEAVY = ("torch", "sentence_transformers", "transformers", "chromadb", "bm25s", "gradio")
+HEAVY = ("torch", "sentence_transformers", "transformers", "chromadb", "gradio")
 MAX_LINES = 330
 
 

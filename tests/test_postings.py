@@ -60,6 +60,10 @@ def best(scores: NDArray[np.floating], count: int) -> list[int]:
     return [int(row) for row in order if scores[row] > 0]
 
 
+def found(index: Postings, question: str) -> list[int]:
+    return [int(row) for row in index.top(question, 5)[0]]
+
+
 def everything(index: Postings) -> NDArray[np.int64]:
     return np.arange(index.rows)
 
@@ -197,12 +201,11 @@ def test_every_seed_passage_matches_itself_best(opened: Open) -> None:
 def test_threads_get_the_same_answers(opened: Open) -> None:
     texts = zipfs(np.random.default_rng(3), 400)
     index, alone = opened([texts]), opened([texts])
+    expected = {question: found(alone, question) for question in texts}
     wrong: list[str] = []
 
     def ask(start: int) -> None:
-        for question in texts[start::8]:
-            if index.top(question, 5)[0].tolist() != alone.top(question, 5)[0].tolist():
-                wrong.append(question)
+        wrong.extend(q for q in texts[start::8] if found(index, q) != expected[q])
 
     threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
     for thread in threads:
