@@ -28,6 +28,7 @@ from rag.errors import (
     IndexStale,
     IndexUnwritable,
     NoPapers,
+    ServiceDown,
     SettingError,
 )
 from rag.index import (
@@ -175,6 +176,9 @@ class _Build:
                 check_segment(segment.folder)
                 _ = segment.nearest.count
             return index
+        except ServiceDown:
+            # What is only out of reach is not made anew.
+            raise
         except IndexFailure:
             return None
 
