@@ -19,7 +19,7 @@ import rag.cli
 from rag import index as index_module
 from rag.settings import Settings
 
-COMMANDS = "index search ask papers show status check train-encoder ui eval".split()
+COMMANDS = "index watch search ask papers show status check train-encoder ui eval".split()
 PPA = "2506.05739"
 Run = Callable[..., tuple[int, str, str]]
 
