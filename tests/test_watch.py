@@ -256,7 +256,7 @@ def test_the_command_tells_a_line_for_each_update_and_stops(
 
 
 def test_an_update_is_a_line_and_an_error_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    ledger = Ledger(files=3, papers=40, embedded=7, failed=(Failure(Path("x.md"), 0, "no"),))
+    ledger = Ledger(files=3, papers=40, embedded=7, failed=(Failure("x.md", 0, "no"),))
     print_update(Update(ledger, added=2, changed=0, removed=1, seconds=1.25), as_json=False)
     print_update(DigestRagError("It is so.", "Do this."), as_json=False)
     out, err = capsys.readouterr()
