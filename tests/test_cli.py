@@ -20,9 +20,7 @@ import rag.upkeep
 from rag import index as index_module
 from rag.settings import Settings
 
-COMMANDS = (
-    "index watch search ask papers show status doctor check train-encoder ui eval".split()
-)
+COMMANDS = "index watch search ask papers show status doctor check train-encoder ui eval".split()
 PPA = "2506.05739"
 Run = Callable[..., tuple[int, str, str]]
 
