@@ -20,10 +20,11 @@ from rag.durable import connect, forget
 from rag.embed import Encoder
 from rag.errors import IndexDamaged
 
+# A table with row ids: without them SQLite gives every vector a page of its own.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS vectors (
     encoder TEXT, text TEXT, vector BLOB, PRIMARY KEY (encoder, text)
-) WITHOUT ROWID
+)
 """
 _BATCH = 256
 _PART = 500
