@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from statistics import fmean
 
-from rag.extract import split
 from rag.index import Index
 from rag.lexical import tokens
-from rag.names import names_of
 from rag.types import Hit, Language, Paper
 
-_ASKS_NUMBER = re.compile(
-    r"\bhow (?:many|much|long|large|big|fast|far|often)\b"
-    r"|\bwhat (?:percentage|share|fraction|score|accuracy|rate|number)\b"
-    r"|多少|几[个种类倍项层张步道条位名组轮次座城]|百分之|多大|多长|多久|多快",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|half|twice|double|single|dozen|"
-    r"hundred|thousand|million|first|second|third)s?\b|[一二三四五六七八九十百千万亿两双零半]",
-    re.IGNORECASE,
-)
-# A number bears on the question when its sentence shares this many of the
-# question's tokens beside the paper's name; short questions have few to share.
-_SHARED, _SHORT = 2, 6
 _NEAR_BEST = 0.5
 # Fitted by benchmarks/refusal.py on described questions about papers that the
 # encoder was not trained on; docs/decisions/005-refusal.md says how and how well.
@@ -35,27 +18,6 @@ _WEIGHTS: dict[Language, tuple[float, float, float, float]] = {
 }
 _LEAST: dict[Language, float] = {"en": -1.8, "zh": -2.5}
 _FEWEST_HITS = 5
-
-
-def states(index: Index, question: str, paper: Paper) -> bool:
-    """Return whether the paper's entry can state what is asked of it.
-
-    Only a question for a number can be told here: some sentence must hold a
-    number and speak of what is counted, in either language.
-    """
-    if not _ASKS_NUMBER.search(question):
-        return True
-    naming = {*tokens(paper.title), *names_of(paper)}
-    asked = set(tokens(question)) - naming
-    known = [token for token in asked if index.lexical.document_frequency(token)]
-    wanted = _SHARED if len(known) >= _SHORT else 1
-    sentences = (
-        s.quote.text
-        for passage in index.store.passages_of(paper.arxiv_id)
-        for s in split([passage], passage.language)
-    )
-    numbers = [set(tokens(text)) & asked for text in sentences if _NUMBER.search(text)]
-    return any(len(shared) >= wanted for shared in numbers)
 
 
 def supports(index: Index, question: str, language: Language, hits: Sequence[Hit]) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 
 from rag import compose, extract
 from rag.chat import Resolved
-from rag.evidence import relevant, states, supports
+from rag.details import states
+from rag.evidence import relevant, supports
 from rag.index import Index
 from rag.lexical import tokens
 from rag.search import find
