@@ -1,11 +1,23 @@
-"""What readers ask of a paper beyond what digests tell, and how a text that tells it looks.
-
-Each is a pair of patterns in English and Chinese: of the question, and of the entry.
-"""
+"""What a question asks for beside the words that ask; details that entries seldom tell."""
 
 from __future__ import annotations
 
 import re
+
+from rag.lexical import tokens
+
+_ASKING = frozenset(
+    tokens(
+        "use used uses many much name named exact exactly specific specifically particular long "
+        "large big far often number value amount kind type give state report say mention people "
+        "team someone get make run take need author authors which paper"
+    )
+)
+HAN_ASKING = re.compile(
+    r"请问|具体|分别|到底|究竟|各自|哪[些个种几家]?|什么|多少|几[个种类项篇层张步道条位名组轮次块倍]?|怎么样?|如何|"
+    r"为什么|是否|有没有|吗|呢|吧|的|了|是|在|里|上|中|用|有|和|跟|与|给|把|被|由|做|个|一|这|那|它|都|也|篇|"
+    r"论文|文章|作者|他们|主要|以及|还有|出|到|来|对|为|让|说|提到|介绍"
+)
 
 _Sign = tuple[re.Pattern[str], re.Pattern[str]]
 
@@ -20,7 +32,8 @@ _MODELS = (
     r"\bvit\b|resnet|\bdino|llava|claude|whisper|stable diffusion|\bsdxl\b|internvl|vicuna|mamba|"
     r"u-?net\b|wav2vec"
 )
-# What readers ask beyond what entries tell, and what an entry that tells it shows.
+# Details that readers ask for, and what an entry that tells them shows, both in English
+# and Chinese.
 DETAILS: tuple[_Sign, ...] = _signs(
     (
         r"\b[gt]pus?\b|\bhardware\b|graphics cards?|\b[avh]\d{2,3}s?\b|显卡|[张块几]卡|多少卡|卡训|"
@@ -100,3 +113,9 @@ DETAILS: tuple[_Sign, ...] = _signs(
         r"\buniversit|\binstitute of|google|microsoft|openai|大学|研究院|公司",
     ),
 )
+
+
+def content(question: str) -> list[str]:
+    """Return the question's tokens without those that only ask, once each, in order."""
+    found = tokens(HAN_ASKING.sub(" ", question))
+    return [token for token in dict.fromkeys(found) if token not in _ASKING]

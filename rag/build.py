@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from rag.cache import encode_cached
+from rag.calibrate import calibrated
 from rag.digests import Reading, read_digests
 from rag.embed import Encoder, load_encoder
 from rag.errors import IndexBusy, IndexDamaged, IndexMissing, IndexStale, NoPapers, SettingError
@@ -108,6 +109,8 @@ class _Build:
         encoder = load_encoder(self.settings)
         vectors, embedded = self._write_parts(folder, passages, encoder)
         manifest = self._manifest(folder.name, len(passages), encoder)
+        found = calibrated(Index(folder, manifest, self.settings), self.settings, self.report)
+        manifest = replace(manifest, calibration=found)
         manifest.write(folder)
         self.report("verifying", 0, 1)
         _verify(Index(folder, manifest, self.settings), passages, vectors)

@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Sequence
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from rag.embed import Encoder, load_encoder
 from rag.errors import IndexDamaged, IndexMissing, IndexStale
-from rag.lexical import LexicalIndex
+from rag.lexical import LexicalIndex, tokens
 from rag.manifest import Manifest, read_manifest, staleness
 from rag.names import IN_TITLE
 from rag.passages import telling_of
@@ -41,6 +41,7 @@ class Index:
         self.folder = folder
         self.manifest = manifest
         self._settings = settings
+        self.words = lru_cache(maxsize=512)(self._words)
 
     @cached_property
     def store(self) -> PaperStore:
@@ -69,6 +70,11 @@ class Index:
     def author_names(self) -> dict[str, list[str]]:
         """{author's comparison key: arXiv ids}."""
         return self.store.author_names()
+
+    def _words(self, arxiv_id: str) -> frozenset[str]:
+        """Return the tokens of all of a paper's passages."""
+        passages = self.store.passages_of(arxiv_id)
+        return frozenset(token for p in passages for token in tokens(p.indexed_text))
 
     def rarity(self, token: str) -> float:
         """Return a token's inverse document frequency over the passages, > 0."""

@@ -12,7 +12,7 @@ from rag.errors import DigestError, IndexDamaged
 from rag.lexical import TOKENS_VERSION
 from rag.settings import Settings, project_dir
 
-FORMAT = 1
+FORMAT = 2
 NAME = "manifest.json"
 
 
@@ -33,6 +33,7 @@ class Manifest:
     passages: int
     incomplete: int
     failed: int
+    calibration: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     layouts: dict[str, int] = dataclasses.field(default_factory=layout_versions)
     tokens: int = TOKENS_VERSION
     format: int = FORMAT

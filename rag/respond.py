@@ -93,7 +93,8 @@ def _searched(case: _Case, resolved: Resolved) -> Draft:
     )
     if resolved.lean and not _stands_alone(hits, resolved.lean[0]):
         return _fact(case, _hits_of(case, resolved.lean), sure=True)
-    if not hits or not supports(case.index, case.understood.question, case.language, hits):
+    share = case.settings.false_refusals
+    if not supports(case.index, case.understood.question, case.language, hits, share):
         return _refuse(case, hits)
     if case.understood.kind in ("list", "count"):
         return _list(case, hits)
@@ -120,7 +121,7 @@ def _hits_of(case: _Case, arxiv_ids: Sequence[str]) -> list[Hit]:
 def _fact(case: _Case, hits: Sequence[Hit], *, sure: bool) -> Draft:
     paper = hits[0].paper
     chosen = _quotes(case, paper, BUDGET)
-    if sure and not states(case.index, case.question, paper):
+    if sure and not states(case.index, case.question, paper, case.settings.false_refusals):
         reason = compose.phrase("no_detail", case.language, title=paper.title, id=paper.arxiv_id)
         said = compose.quoted(chosen[:1], paper.arxiv_id, case.language)
         text = f"{reason} {compose.phrase('does_say', case.language)} {said}"
