@@ -23,8 +23,8 @@ _WEIGHTS: dict[Language, tuple[float, ...]] = {
 LEVELS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5)
 # Of the same for an index that is too small to say: the papers of seeds/.
 _USUAL: dict[Language, tuple[float, ...]] = {
-    "en": (-4.1, -4.1, -3.4, -2.7, -2.3, -1.4, -0.9, -0.1, 0.7, 3.8),
-    "zh": (-6.0, -6.0, -5.0, -4.3, -3.2, -2.1, 0.0, 2.0, 6.5, 10.9),
+    "en": (-4.0, -2.9, -2.5, -2.1, -1.7, -1.0, 0.4, 1.2, 2.3, 4.4),
+    "zh": (-7.8, -6.1, -5.7, -4.2, -3.3, -2.5, 1.7, 5.8, 7.3, 9.9),
 }
 FEWEST_HITS = 5
 # How many papers after the best one its words are held against.

@@ -79,7 +79,7 @@ def names_of(paper: Paper) -> dict[str, float]:
         add(match[0], IN_TITLE)
     head, *rest = re.split(r"[:：]|[.?!]\s|\s[-–—]\s", paper.title, maxsplit=1)
     words = head.split()
-    if rest and len(words) <= 6 and not _GENERIC.issuperset(w.casefold() for w in words):
+    if rest and not _GENERIC.issuperset(w.casefold() for w in words):
         add(head, HEAD)
     add(paper.title, TITLE)
     return names
@@ -126,6 +126,17 @@ def without_names(question: str, paper: Paper) -> str:
             taken.append((start, end))
             left = left[:start] + " " * (end - start) + left[end:]
     return " ".join(left.split())
+
+
+def quotes_title(question: str, paper: Paper) -> bool:
+    """Return whether the question writes several words of the title as a name: capitalised."""
+    title = _key(paper.title)
+    for start, end, key in _spans(question):
+        words = [w for w in question[start:end].split() if w.casefold() not in STOP_WORDS]
+        if len(words) > 1 and all(w[0].isupper() for w in words):
+            if len(key) >= _TELLING // 2 and key in title:
+                return True
+    return False
 
 
 def _spans(question: str) -> list[tuple[int, int, str]]:

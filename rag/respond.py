@@ -13,6 +13,7 @@ from rag.details import states
 from rag.evidence import relevant, supports
 from rag.index import Index
 from rag.lexical import tokens
+from rag.names import quotes_title
 from rag.search import find
 from rag.settings import Settings
 from rag.types import Answer, Filters, Hit, Language, Paper, Quote
@@ -98,12 +99,10 @@ def _searched(case: _Case, resolved: Resolved) -> Draft:
         return _refuse(case, hits)
     if case.understood.kind in ("list", "count"):
         return _list(case, hits)
-    return _fact(case, hits, sure=bool(case.understood.filters) or _leads(hits))
-
-
-def _leads(hits: Sequence[Hit]) -> bool:
-    """Return whether the best paper is so far ahead that the question must mean it."""
-    return len(hits) < 2 or hits[0].score - hits[1].score > _CLEARLY_BETTER
+    paper = hits[0].paper
+    meant = paper.arxiv_id in case.understood.named or quotes_title(case.question, paper)
+    meant = meant or bool(case.understood.filters)
+    return _fact(case, hits, sure=meant)
 
 
 def _stands_alone(hits: Sequence[Hit], before: str) -> bool:
