@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from rag.embed import Encoder, load_encoder
 from rag.errors import IndexDamaged, IndexMissing, IndexStale
 from rag.lexical import LexicalIndex, tokens
 from rag.manifest import Manifest, read_manifest, staleness
-from rag.names import IN_TITLE
+from rag.names import IN_TITLE, mentions
 from rag.passages import telling_of
 from rag.settings import Settings
 from rag.store import PaperStore
@@ -42,6 +43,7 @@ class Index:
         self.manifest = manifest
         self._settings = settings
         self.words = lru_cache(maxsize=512)(self._words)
+        self.mentions = lru_cache(maxsize=64)(self._mentions)
 
     @cached_property
     def store(self) -> PaperStore:
@@ -70,6 +72,10 @@ class Index:
     def author_names(self) -> dict[str, list[str]]:
         """{author's comparison key: arXiv ids}."""
         return self.store.author_names()
+
+    def _mentions(self, question: str) -> Mapping[str, float]:
+        """Return {arXiv id: strength} of the papers that the question names."""
+        return MappingProxyType(mentions(question, self.store.named))
 
     def _words(self, arxiv_id: str) -> frozenset[str]:
         """Return the tokens of all of a paper's passages."""

@@ -26,7 +26,7 @@ LAYERS = [
     },
     {"layouts", "layouts.*", "default_model", "embed"},
     {"sentence_encoder", "onnx_encoder", "passages", "lexical"},
-    {"names", "digests", "question", "aspects"},
+    {"names", "digests", "question", "aspects", "cues"},
     {"training.recipe", "training.corpus", "training.network", "training.checkpoint", "training"},
     {"training.card", "training.words", "training.rows", "training.export"},
     {"training.tuning"},
