@@ -99,7 +99,8 @@ DETAILS: tuple[_Sign, ...] = _signs(
     (
         r"\bcode\b|github|\brepo(?:sitory)?\b|open.?sourced?\b|hugging ?face|download|代码|仓库|"
         r"下载|开源了|开源吗|公开了吗",
-        r"https?://|github|\bcodes?\b|open.?sourc|releas|publicly|hugging ?face|代码|开源|公开|发布",
+        r"https?://|github|\bcodes?\b|open.?sourc|releas|publicly|hugging ?face|代码|开源|公开|"
+        r"发布",
     ),
     (
         r"\b(?:base|backbone|pre-?trained|foundation|underlying|starting) (?:\w+ )?(?:model|llm|"
@@ -108,8 +109,8 @@ DETAILS: tuple[_Sign, ...] = _signs(
         rf"{_MODELS}|backbone|骨干|主干",
     ),
     (
-        r"\baffiliat|\bwhich (?:lab|universit|compan|institut)|\bemails?\b|\bcontact\b|单位|哪个?机构|"
-        r"哪所|大学|公司|邮箱|联系方式",
+        r"\baffiliat|\bwhich (?:lab|universit|compan|institut)|\bemails?\b|\bcontact\b|单位|"
+        r"哪个?机构|哪所|大学|公司|邮箱|联系方式",
         r"\buniversit|\binstitute of|google|microsoft|openai|大学|研究院|公司",
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from rag.lexical import tokens
 
@@ -93,3 +94,40 @@ HAN_FILLER = re.compile(
     r"几|多少|什么|论文|文章|条目|摘要|日报|类别|分类|作者|第一|列出|看看|写|发表|参与|收录|叫|"
     r"名字|标题|篇|个|条|那|这"
 )
+
+# Asked of the program rather than of the papers: its prompt, its rules.
+_PROMPT = re.compile(
+    r"\b(?:your|you were given|given to you)\b.{0,30}\b(?:prompts?|instructions?|rules|guidelines|"
+    r"configuration)\b"
+    r"|\b(?:prompts?|instructions?|rules) (?:that )?you (?:were|are|have been)\b"
+    r"|\b(?:ignore|disregard|forget)\b.{0,30}\b(?:instructions?|prompts?|rules)\b"
+    r"|\b(?:print|show|reveal|repeat|output|display|leak|dump|write out|tell me)\b.{0,20}"
+    r"\b(?:system|hidden|initial|secret|developer) (?:prompts?|instructions?|messages?)\b"
+    r"|\b(?:repeat|print|output)\b.{0,20}\b(?:everything|text|words|lines?)\b.{0,10}\babove\b"
+    r"|(?:你的?|您的?|给你的?).{0,8}(?:系统提示|提示词|系统指令|初始指令|隐藏指令|设定|规则)"
+    r"|(?:输出|打印|显示|重复|告诉我|泄露|说出|复述).{0,8}(?:系统提示|系统指令|初始指令|隐藏指令|"
+    r"上面的?(?:全部|所有)?(?:内容|文字|指令))"
+    r"|(?:忽略|无视|忘记|忘掉).{0,10}(?:指令|提示|要求|规则)",
+    re.IGNORECASE,
+)
+_OF_PAPERS = re.compile(
+    r"\b(?:papers?|digests?|research|works?|stud(?:y|ies)|articles?|attacks?|defen[cs]es?|defend\w*|"
+    r"arxiv)\b|论文|文章|哪篇|哪些|研究|攻击|防御|工作|摘要",
+    re.IGNORECASE,
+)
+_SPACED = re.compile(r"\b(?:\w[\s._*-]){2,}\w\b")
+_LEET = str.maketrans("013457@$", "oieastas")
+
+
+def asks_for_prompt(question: str) -> bool:
+    """Return whether the question is for the program's own instructions, also disguised.
+
+    Disguises are letters set apart and digits in place of letters. A question that
+    speaks of papers is one about papers.
+    """
+    plain = unicodedata.normalize("NFKC", question)
+    if _OF_PAPERS.search(plain):
+        return False
+    closed = _SPACED.sub(lambda m: re.sub(r"[\s._*-]", "", m[0]), plain)
+    forms = (plain, closed, plain.translate(_LEET), closed.translate(_LEET))
+    return any(_PROMPT.search(form) for form in forms)

@@ -1,4 +1,4 @@
-"""Does a paper's entry state what is asked of it, or only what it is about?
+"""Whether a paper's entry states what is asked of it, or only what it is about.
 
 An abstract rarely says which hardware was used, what a licence allows or what one
 system scored; a search by likeness answers such a question all the same. So the
@@ -29,7 +29,8 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(
-    r"(?<![\w.-])(?:\d[\d.,]*[kKMB]?|(?:only|just|with) (?:one|an?)|single|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|"
+    r"(?<![\w.-])(?:\d[\d.,]*[kKMB]?|(?:only|just|with) (?:one|an?)|single|two|"
+    r"three|four|five|six|seven|eight|nine|ten|eleven|twelve|"
     r"dozens?|hundreds?|thousands?|millions?)[+ -]+(?:of )?(?P<en>(?:[A-Za-z-]+ ?){1,4})"
     r"|(?:\d[\d.,]*|[一二三四五六七八九十百千万亿两数]+)\s*[多余+]?\s*"
     r"(?P<zh>[个种类项篇层张步道条位名组轮次块座城台段句词对]?[\u4e00-\u9fff]{1,6})",
@@ -99,7 +100,7 @@ def states(index: Index, question: str, paper: Paper, false_refusals: float) -> 
 
 def score(asked: Asked) -> float:
     """Return how probable it is that the entry states what is asked, in log odds."""
-    return sum(w * x for w, x in zip(_WEIGHTS, astuple(asked), strict=True)) + _OFFSET
+    return float(np.dot(_WEIGHTS, astuple(asked))) + _OFFSET
 
 
 def asked_of(index: Index, aspect: str, paper: Paper) -> Asked:

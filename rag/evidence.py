@@ -82,7 +82,7 @@ def threshold(scores: Sequence[float], language: Language, false_refusals: float
 def score(found: Bearing, language: Language) -> float:
     """Return how probable it is that the digests answer the question, in log odds."""
     *weights, offset = _WEIGHTS[language]
-    return sum(w * x for w, x in zip(weights, astuple(found), strict=True)) + offset
+    return float(np.dot(weights, astuple(found))) + offset
 
 
 def bearing(index: Index, question: str, hits: Sequence[Hit]) -> Bearing:

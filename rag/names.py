@@ -133,9 +133,9 @@ def quotes_title(question: str, paper: Paper) -> bool:
     title = _key(paper.title)
     for start, end, key in _spans(question):
         words = [w for w in question[start:end].split() if w.casefold() not in STOP_WORDS]
-        if len(words) > 1 and all(w[0].isupper() for w in words):
-            if len(key) >= _TELLING // 2 and key in title:
-                return True
+        name = len(words) > 1 and all(word[0].isupper() for word in words)
+        if name and len(key) >= _TELLING // 2 and key in title:
+            return True
     return False
 
 

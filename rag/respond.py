@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rag import compose, extract
+from rag import compose, cues, extract
 from rag.chat import Resolved
 from rag.details import states
 from rag.evidence import relevant, supports
 from rag.index import Index
-from rag.lexical import tokens
 from rag.names import quotes_title
 from rag.search import find
 from rag.settings import Settings
-from rag.types import Answer, Filters, Hit, Language, Paper, Quote
+from rag.types import Answer, Chip, Filters, Hit, Language, Paper, Quote
 from rag.understand import Understood
 
 _TOP = 10
@@ -42,6 +41,7 @@ class _Case:
     understood: Understood
     settings: Settings
     question: str
+    about: tuple[Chip, ...] = ()
 
     @property
     def language(self) -> Language:
@@ -52,7 +52,7 @@ class _Case:
         """What every answer says of itself."""
         return {
             "kind": self.understood.kind,
-            "chips": self.understood.chips,
+            "chips": (*self.understood.chips, *self.about),
             "searched": self.question if self.question != self.understood.question else "",
             "generation": self.index.manifest.generation,
         }
@@ -63,9 +63,14 @@ class _Case:
 
 def respond(index: Index, understood: Understood, resolved: Resolved, settings: Settings) -> Draft:
     """Return the extractive answer to a question taken apart and put in its conversation."""
-    case = _Case(index, understood, settings, resolved.question)
-    if not tokens(understood.question) and not re.search(r"\w", understood.question):
-        return _refuse(case, (), compose.phrase("no_words", case.language))
+    kept = set(resolved.focus) - set(understood.named)
+    about = (Chip("about", ", ".join(i for i in resolved.focus if i in kept)),) if kept else ()
+    case = _Case(index, understood, settings, resolved.question, about)
+    if reason := _unanswerable(understood, resolved):
+        return _refuse(case, (), compose.phrase(reason, case.language))
+    if resolved.missing:
+        what = ", ".join(resolved.missing)
+        return _refuse(case, (), compose.phrase("unknown", case.language, what=what))
     if understood.unknown and not understood.named:
         what = ", ".join(understood.unknown)
         return _refuse(case, (), compose.phrase("unknown", case.language, what=what))
@@ -82,6 +87,18 @@ def respond(index: Index, understood: Understood, resolved: Resolved, settings: 
     if surely:
         return _fact(case, _hits_of(case, surely), sure=True)
     return _searched(case, resolved)
+
+
+def _unanswerable(understood: Understood, resolved: Resolved) -> str:
+    """Return the name of our sentence about a question that asks nothing of the digests."""
+    if not re.search(r"\w", understood.question):
+        return "no_words"
+    if understood.named or understood.filters or understood.unknown or resolved.missing:
+        return ""
+    if cues.asks_for_prompt(understood.question):
+        return "not_about"
+    pointless = understood.kind == "fact" and not understood.topic
+    return "no_referent" if pointless and not (resolved.focus or resolved.lean) else ""
 
 
 def _searched(case: _Case, resolved: Resolved) -> Draft:
@@ -135,6 +152,8 @@ def _list(case: _Case, hits: Sequence[Hit]) -> Draft:
     kept = relevant(hits)[:_MOST_LISTED]
     items = [(hit.paper, _quotes(case, hit.paper, _LINE)[:1]) for hit in kept]
     text = compose.many_papers(items, case.language)
+    if case.understood.kind == "count":
+        text += "\n" + compose.phrase("by_search", case.language)
     return Draft(_answer(case, text, hits, items), open=True)
 
 

@@ -9,19 +9,19 @@ reader sees it and can take it back.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import cast, get_args
 
 from rag import cues
-from rag.dates import Days, find_days
+from rag.dates import Days, find_days, span
 from rag.index import Index
 from rag.layouts.base import ARXIV_ID
 from rag.lexical import tokens
 from rag.names import closest_name, name_key
 from rag.store import author_key
 from rag.text import language_of
-from rag.types import Announce, Chip, Filters, Kind, Language
+from rag.types import Announce, Chip, ChipField, Filters, Kind, Language
 
 # A made-up word in one paper's text names it; a shared one, or an acronym, does not.
 # What stands in the title names it beyond doubt.
@@ -35,7 +35,8 @@ class Understood:
     `surely` are those of them whose name leaves no doubt: an id or a title; a
     made-up word in the text only makes the paper likelier to be found.
     `unknown` are arXiv ids and authors that no digest has; `topic` is whether
-    anything beyond the look-up is asked, so that search has work to do.
+    anything beyond the look-up is asked, so that search has work to do; `filtered`
+    whether the question itself, not the reader's form, restricts the papers.
     """
 
     question: str
@@ -47,11 +48,23 @@ class Understood:
     unknown: tuple[str, ...] = ()
     chips: tuple[Chip, ...] = ()
     topic: bool = True
+    filtered: bool = False
 
 
-def understand(question: str, index: Index, filters: Filters | None = None) -> Understood:
-    """Return what `question` asks for, with `filters` given from outside kept."""
-    question, respelled = _respelled(question, index)
+def understand(
+    question: str,
+    index: Index,
+    filters: Filters | None = None,
+    without: Collection[ChipField] = (),
+) -> Understood:
+    """Return what `question` asks for, with `filters` given from outside kept.
+
+    The fields of chips in `without` are not looked for, though the words that named
+    them stay no part of the topic.
+    """
+    respelled = list[Chip]()
+    if "spelling" not in without:
+        question, respelled = _respelled(question, index)
     ids, unknown_ids = _ids(question, index)
     authors, unknown_authors, author_spans = _authors(question, index)
     days = _days(question, index)
@@ -61,7 +74,14 @@ def understand(question: str, index: Index, filters: Filters | None = None) -> U
     spans += [m.span() for m in ARXIV_ID.finditer(question)]
     if days:
         spans.append((days.start, days.end))
-    found = _filters(authors, categories, announce, days)
+    if "authors" in without:
+        authors, unknown_authors = (), ()
+    found = _filters(
+        authors,
+        () if "categories" in without else categories,
+        () if "announce" in without else announce,
+        None if "days" in without else days,
+    )
     strength = dict.fromkeys(ids, 1.0) or _named(question, index)
     if filters:  # what the reader filters away is not there to be named either
         allowed = set(index.store.select(filters))
@@ -80,6 +100,7 @@ def understand(question: str, index: Index, filters: Filters | None = None) -> U
         unknown=(*unknown_ids, *unknown_authors),
         chips=(*respelled, *_chips(found)),
         topic=topic,
+        filtered=bool(found),
     )
 
 
@@ -233,9 +254,9 @@ def _joined(given: Filters, found: Filters) -> Filters:
 
 
 def _chips(found: Filters) -> Iterable[Chip]:
-    for field in ("authors", "categories", "announce"):
+    fields: tuple[ChipField, ...] = ("authors", "categories", "announce")
+    for field in fields:
         if values := getattr(found, field):
             yield Chip(field, ", ".join(values))
     if found.since and found.until:
-        same = found.since == found.until
-        yield Chip("days", str(found.since) if same else f"{found.since} – {found.until}")
+        yield Chip("days", span(found.since, found.until))

@@ -32,6 +32,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "chip_authors": ("Author", "作者"),
     "chip_announce": ("Announcement", "公告类型"),
     "chip_days": ("Days", "日期"),
+    "chip_about": ("About", "关于"),
+    "chips": ("Understood as (remove to ask without it)", "理解为（删去即可不按此重新提问）"),
     "chip_spelling": ("Read as", "理解为"),
     "since": ("From", "起始日期"),
     "until": ("Until", "截止日期"),
