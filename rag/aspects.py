@@ -79,8 +79,8 @@ DETAILS: tuple[_Sign, ...] = _signs(
         r"how much (?:\w+ ){0,3}costs?\b|\bcosts? (?:\w+ ){0,3}(?:dollars?|money|usd)|\bprice|"
         r"\bdollars?\b|\bpaid\b|\bpay\b|\bfees?\b|"
         r"\bsalary|\bbudget|多少钱|费用|花费|报酬|价格|单价|工资|预算|美元|多少元",
-        r"[$￥¥€]\s?\d|\bcosts?\b|dollar|\busd\b|\bpaid\b|\bcheap|expens|\bprice|\bbudget|美元|成本|"
-        r"费用|报酬|便宜|昂贵|价格|预算",
+        r"[$￥¥€]\s?\d|\bcosts?\b|dollar|\busd\b|\bpaid\b|\bprice|\bbudget|美元|成本|"
+        r"费用|报酬|价格|预算",
     ),
     (
         r"\bannotat(?:or|ed by)|\bwho (?:annotat|labell?ed|rated|graded|checked)|\bparticipants?\b|"

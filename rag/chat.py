@@ -51,7 +51,7 @@ _SEARCHES = re.compile(
     r"\b(?:is|are) there\b|\bany(?:one|body|thing)?\b (?:\w+ )?(?:paper|work|on|that|who|about)|"
     r"\bwhich (?:paper|one|work)|\banother (?:paper|one)|\bother (?:papers|works?)|\bhas "
     r"anyone\b|\bpapers?\b (?:on|about)"
-    r"|有没有|有木有|有人|[哪那]一?篇|还有一篇|另一篇|别的|其他|求|有.{0,12}吗",
+    r"|有没有|有木有|有人|[哪那]一?篇|还有一篇|另一篇|别的|其他|求|(?<![它其这该])有(?![效用趣]).{0,12}吗",
     re.IGNORECASE,
 )
 _COMPARES = re.compile(

@@ -37,7 +37,8 @@ CATEGORY = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 ANNOUNCE = re.compile(
-    r"(?P<rc>replace-cross|replaced cross|cross.?replac\w+|替换交叉|交叉替换)"
+    r"(?P<rc>(?:announced? (?:as )?(?:plain )?['‘“\"]?)?replace-cross|replaced cross|"
+    r"cross.?replac\w+|替换交叉|交叉替换)"
     r"|(?P<cross>cross-?list\w*|\bcrosses\b|announced? (?:as )?(?:plain )?['‘“\"]?cross\b|"
     r"交叉(?:列表|提交|公告))"
     r"|(?P<rep>\breplacements\b(?! (?:for|of)\b)|\breplacement (?:papers|entries|"
@@ -76,6 +77,8 @@ HOUSEKEEPING = frozenset(
         "arxiv count number total date dated day today yesterday week month last latest appear "
         "appeared from author authors first written authored title called name named everything "
         "all "
+        "distinct different hold holds came come comes out new published released submitted "
+        "collected altogether between "
         "anything many much summary summarise summarize explain describe about abstract link url "
         "abs pdf "
         "摘要 类别 分类 作者 第一作者 多少 几篇 列出 全部 所有 今天 昨天 上周 本周 最新 标题 "
@@ -89,7 +92,7 @@ HOUSEKEEPING = frozenset(
 NAME_LIKE = re.compile(r"(?<![\w./-])[A-Z][A-Za-z0-9-]{4,}(?![\w/])")
 # Chinese that asks without saying about what; taken out before looking for a topic.
 HAN_FILLER = re.compile(
-    r"所有|全部|请问|请|帮我|给我|一下|总共|一共|共有|都有|有没有|有|是|的|了|吗|呢|吧|里面?|中|"
+    r"加起来|合计|不同|之间|期间|加上|其中|所有|全部|请问|请|帮我|给我|一下|总共|一共|共有|都有|有没有|有|是|的|了|吗|呢|吧|里面?|中|"
     r"被|和|以及|与|哪些|哪几|"
     r"几|多少|什么|论文|文章|条目|摘要|日报|类别|分类|作者|第一|列出|看看|写|发表|参与|收录|叫|"
     r"名字|标题|篇|个|条|那|这"
@@ -97,9 +100,10 @@ HAN_FILLER = re.compile(
 
 # Asked of the program rather than of the papers: its prompt, its rules.
 _PROMPT = re.compile(
-    r"\b(?:your|you were given|given to you)\b.{0,30}\b(?:prompts?|instructions?|rules|guidelines|"
-    r"configuration)\b"
-    r"|\b(?:prompts?|instructions?|rules) (?:that )?you (?:were|are|have been)\b"
+    r"\b(?:your|you were given|given to you)\b.{0,30}(?:\b|system)(?:prompts?|"
+    r"instructions?|rules|guidelines|configuration)\b"
+    r"|\b(?:prompts?|instructions?|rules) (?:(?:that )?you (?:were|are|have been)|"
+    r"(?:were|are|have) you)\b"
     r"|\b(?:ignore|disregard|forget)\b.{0,30}\b(?:instructions?|prompts?|rules)\b"
     r"|\b(?:print|show|reveal|repeat|output|display|leak|dump|write out|tell me)\b.{0,20}"
     r"\b(?:system|hidden|initial|secret|developer) (?:prompts?|instructions?|messages?)\b"

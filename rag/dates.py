@@ -80,7 +80,7 @@ _HAN_WEEKDAYS = {"一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "六": 5, "�
 _WEEKDAY = re.compile(
     r"\b(?:(?P<last>last|previous) week['’]?s? |(?:on |last |this )?)"
     rf"(?P<en>{'|'.join(_WEEKDAYS)})\b"
-    r"|(?<![一每])(?P<back>上个?|这|本)?(?:周|星期|礼拜)(?P<zh>[一二三四五六日天])",
+    r"|(?<![一每])(?P<back>上个?|这|本)?(?:周|星期|礼拜)(?P<zh>[一二三四五六日天])(?![共起直样般定些])",
     re.IGNORECASE,
 )
 _POSSESSIVE = re.compile(r"['’]s\b", re.IGNORECASE)

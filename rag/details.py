@@ -45,9 +45,9 @@ _ASKS_VALUE = re.compile(
 )
 _VALUE = re.compile(
     r"(?<![A-Za-z_\d.])(?<![A-Za-z][-_.])(?<![A-Za-z]\^)\d[\d,.]*(?![\d)]|\s?[Dd]\b)|"
-    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|twice|double[sd]?|"
+    r"\b(?:zero|negligible|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|twice|double[sd]?|"
     r"triple[sd]?|halve[sd]?|dozens?|hundreds?|thousands?|millions?|billions?)\b|"
-    r"[二三四五六七八九十百千万亿两][个种类项篇层张步道条位名组轮次块座倍成分]|(?:一|减)半|翻倍|[数几成上]百|[数几成上]千",
+    r"[二三四五六七八九十百千万亿两][个种类项篇层张步道条位名组轮次块座倍成分]|(?:一|减)半|零|可忽略|翻倍|[数几成上]百|[数几成上]千",
     re.IGNORECASE,
 )
 _ASKS_WHETHER = re.compile(r"有没有|是否|^\s*(?:is|are|does|do|did|has|have|can)\b", re.IGNORECASE)

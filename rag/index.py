@@ -97,6 +97,11 @@ class Index:
         return self.store.name_keys(IN_TITLE)
 
     @cached_property
+    def digest_names(self) -> list[str]:
+        """The names of all digests."""
+        return list(self.store.tally("digest"))
+
+    @cached_property
     def digests_without_category(self) -> list[str]:
         """The names of the digests none of whose entries has a category."""
         return self.store.digests_without("category")

@@ -171,5 +171,7 @@ def closest_name(word: str, names: Iterable[str]) -> str | None:
     key = name_key(word)
     if len(key) < 5:
         return None
-    found = process.extractOne(key, list(names), scorer=fuzz.ratio, score_cutoff=84)
+    # Hardly anyone mistypes the first letter, and many a word is a name without it.
+    alike = [name for name in names if name[:1] == key[0]]
+    found = process.extractOne(key, alike, scorer=fuzz.ratio, score_cutoff=84)
     return str(found[0]) if found else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rag import compose, cues, extract
+from rag.aspects import content
 from rag.chat import Resolved
 from rag.details import states
 from rag.evidence import relevant, supports
@@ -97,7 +98,7 @@ def _unanswerable(understood: Understood, resolved: Resolved) -> str:
         return ""
     if cues.asks_for_prompt(understood.question):
         return "not_about"
-    pointless = understood.kind == "fact" and not understood.topic
+    pointless = understood.kind == "fact" and not content(understood.question)
     return "no_referent" if pointless and not (resolved.focus or resolved.lean) else ""
 
 

@@ -20,7 +20,7 @@ Part = Literal[
 ]
 Announce = Literal["new", "cross", "replace", "replace-cross"]
 Mode = Literal["extractive", "generated", "lookup"]
-ChipField = Literal["authors", "categories", "announce", "days", "spelling", "about"]
+ChipField = Literal["authors", "categories", "announce", "days", "digests", "spelling", "about"]
 Kind = Literal["fact", "list", "comparison", "count", "field"]
 
 ARXIV_ABS = "https://arxiv.org/abs/"

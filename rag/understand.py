@@ -26,6 +26,8 @@ from rag.types import Announce, Chip, ChipField, Filters, Kind, Language
 # A made-up word in one paper's text names it; a shared one, or an acronym, does not.
 # What stands in the title names it beyond doubt.
 _NAMED, _SURE = 0.4, 0.75
+# A shorter file name, such as "ai", is a word before it is a digest.
+_TELLING = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ def understand(
     days = _days(question, index)
     categories, category_spans = _categories(question, index)
     announce, announce_spans = _announce(question)
-    spans = [*author_spans, *category_spans, *announce_spans]
+    digests, digest_spans = _digests(question, index)
+    spans = [*author_spans, *category_spans, *announce_spans, *digest_spans]
     spans += [m.span() for m in ARXIV_ID.finditer(question)]
     if days:
         spans.append((days.start, days.end))
@@ -81,6 +84,7 @@ def understand(
         () if "categories" in without else categories,
         () if "announce" in without else announce,
         None if "days" in without else days,
+        () if "digests" in without else digests,
     )
     strength = dict.fromkeys(ids, 1.0) or _named(question, index)
     if filters:  # what the reader filters away is not there to be named either
@@ -212,6 +216,16 @@ def _categories(question: str, index: Index) -> tuple[tuple[str, ...], list[tupl
     return tuple(found), list(found.values())
 
 
+def _digests(question: str, index: Index) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
+    """Return the digests that the question names in full, and where they stand."""
+    found = {
+        name: match.span()
+        for name in index.digest_names
+        if len(name) >= _TELLING and (match := re.search(rf"(?<!\w){re.escape(name)}", question))
+    }
+    return tuple(found), list(found.values())
+
+
 def _announce(question: str) -> tuple[tuple[Announce, ...], list[tuple[int, int]]]:
     """Return the announce kinds asked for, or all but those ruled out, and where they stand."""
     names = {"rc": "replace-cross", "cross": "cross", "rep": "replace", "new": "new"}
@@ -230,6 +244,7 @@ def _filters(
     categories: tuple[str, ...],
     announce: tuple[Announce, ...],
     days: Days | None,
+    digests: tuple[str, ...],
 ) -> Filters:
     return Filters(
         authors=authors,
@@ -237,6 +252,7 @@ def _filters(
         announce=announce,
         since=days.since if days else None,
         until=days.until if days else None,
+        digests=digests,
     )
 
 
@@ -249,12 +265,13 @@ def _joined(given: Filters, found: Filters) -> Filters:
         announce=given.announce or found.announce,
         since=given.since or found.since,
         until=given.until or found.until,
+        digests=given.digests or found.digests,
         arxiv_ids=given.arxiv_ids or found.arxiv_ids,
     )
 
 
 def _chips(found: Filters) -> Iterable[Chip]:
-    fields: tuple[ChipField, ...] = ("authors", "categories", "announce")
+    fields: tuple[ChipField, ...] = ("authors", "categories", "announce", "digests")
     for field in fields:
         if values := getattr(found, field):
             yield Chip(field, ", ".join(values))

@@ -118,7 +118,15 @@ def test_every_field_that_decides_what_is_indexed_is_in_the_manifest() -> None:
     # Whoever adds a setting decides here whether it makes an index stale.
     fingerprinted = {"digests", "encoder", "truncate_dim"}
     harmless = {
-        *("index_dir", "dense_weight", "llm", "llm_key", "openai_key", "ollama_host"),
+        *(
+            "index_dir",
+            "dense_weight",
+            "false_refusals",
+            "llm",
+            "llm_key",
+            "openai_key",
+            "ollama_host",
+        ),
         *("llm_timeout", "llm_first_token", "llm_context", "max_question", "host", "port"),
     }
     assert {f.name for f in fields(Settings)} == fingerprinted | harmless

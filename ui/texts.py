@@ -32,6 +32,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "chip_authors": ("Author", "作者"),
     "chip_announce": ("Announcement", "公告类型"),
     "chip_days": ("Days", "日期"),
+    "chip_digests": ("Digest", "摘要"),
     "chip_about": ("About", "关于"),
     "chips": ("Understood as (remove to ask without it)", "理解为（删去即可不按此重新提问）"),
     "chip_spelling": ("Read as", "理解为"),
