@@ -17,10 +17,13 @@ import numpy as np
 from rag.aspects import DETAILS, content
 from rag.extract import split
 from rag.index import Index
+from rag.layouts.base import ARXIV_ID
 from rag.lexical import tokens
 from rag.names import MADE, name_key, without_names
 from rag.types import Language, Paper
 
+# An id names the paper too, alone or in a link.
+_ADDRESS = re.compile(rf"(?:https?://\S*|arxiv\S*\s*)?{ARXIV_ID.pattern}", re.IGNORECASE)
 _LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _ACRONYM = 4
 _COUNTED = re.compile(
@@ -91,7 +94,7 @@ def states(index: Index, question: str, paper: Paper, false_refusals: float) -> 
     share of answerable questions that may be refused. A question that asks nothing
     but what the paper is can always be answered.
     """
-    aspect = without_names(question, paper)
+    aspect = _ADDRESS.sub(" ", without_names(question, paper))
     if not false_refusals or not _told(aspect, paper):
         return True
     least = math.log(false_refusals / (1 - false_refusals)) + _EVEN
