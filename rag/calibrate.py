@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from rag.aspects import HAN_ASKING
@@ -19,7 +19,6 @@ from rag.index import Index
 from rag.lexical import STOP_WORDS
 from rag.names import MADE
 from rag.search import find
-from rag.settings import Settings
 from rag.text import sentences
 from rag.types import Language, Paper
 
@@ -34,31 +33,38 @@ _FEWEST = 40
 # (docs/decisions/005-refusal.md).
 _KEPT = 0.45
 _ROUNDS, _HITS = 2, 10
+# Not every paper has texts in both languages: so many are drawn, at most.
+_DRAWN = 3000
+# An update that adds or drops fewer papers than this share leaves the scores be.
+_DRIFT = 0.05
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’-]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]{2,}")
 
 
 def calibrated(
-    index: Index, settings: Settings, report: Callable[[str, int, int], None]
+    index: Index, known: Mapping[str, list[float]], report: Callable[[str, int, int], None]
 ) -> dict[str, list[float]]:
     """Return {language: scores that the shares `LEVELS` of answerable questions stay below}.
 
     A language with too few texts is left out. The same index gives the same scores.
-    `report` is called with ("calibrating", done, total). The index's store is closed
-    at the end.
+    "papers" says on how many papers they were measured: as long as the index has
+    about as many, the scores `known` of the generation before it hold. `report` is
+    called with ("calibrating", done, total).
     """
-    found: dict[str, list[float]] = {}
+    count = index.store.paper_count
+    if known.get("papers") and abs(count - known["papers"][0]) <= _DRIFT * count:
+        return dict(known)
+    found: dict[str, list[float]] = {"papers": [float(count)]}
     for number, language in enumerate(LANGUAGES):
         report("calibrating", number, len(LANGUAGES))
         scores = []
         for question in islice(questions(index, language), _MOST):
-            hits = find(index, question, _HITS, None, settings.dense_weight, names=False)
+            hits = find(index, question, _HITS, None, index.dense_weight, names=False)
             if len(hits) >= FEWEST_HITS:
                 scores.append(score(bearing(index, question, hits), language))
         if len(scores) >= _FEWEST:
             found[language] = [round(_quantile(scores, level), 3) for level in LEVELS]
     report("calibrating", len(LANGUAGES), len(LANGUAGES))
-    index.store.close()
     return found
 
 
@@ -69,9 +75,12 @@ def questions(index: Index, language: Language) -> Iterator[str]:
     small index gets several per paper.
     """
     draw = random.Random(0)  # noqa: S311 (a sample)
-    ids = list(index.paper_ids)
-    draw.shuffle(ids)
-    for paper in filter(None, map(index.store.paper, ids * _ROUNDS)):
+    live = index.store.live
+    numbers = [n for n in range(index.store.size) if live is None or live[n]]
+    draw.shuffle(numbers)
+    numbers = numbers[:_DRAWN]
+    ids = index.store.ids(numbers)
+    for paper in filter(None, map(index.store.paper, [ids[n] for n in numbers] * _ROUNDS)):
         sentence = _sentence(index, paper, language, draw)
         words = [w for w in _words(sentence, language) if draw.random() < _KEPT]
         if words:

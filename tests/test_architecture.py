@@ -24,20 +24,24 @@ LAYERS = [
         "numbers",
         "polarity",
     },
-    {"layouts", "layouts.*", "default_model", "embed"},
-    {"sentence_encoder", "onnx_encoder", "passages", "lexical"},
-    {"names", "digests", "question", "aspects", "cues"},
+    {"layouts", "layouts.*", "default_model", "embed", "service"},
+    {"sentence_encoder", "onnx_encoder", "passages", "lexical", "remote", "durable"},
+    {"names", "digests", "question", "aspects", "cues", "postings", "invert"},
     {"training.recipe", "training.corpus", "training.network", "training.checkpoint", "training"},
     {"training.card", "training.words", "training.rows", "training.export"},
     {"training.tuning"},
     {"training.train"},
-    {"store", "cache", "vectors", "manifest"},
+    {"columns", "cache", "library", "manifest", "vectors"},
+    {"papers"},
+    {"store", "segment"},
+    {"dense"},
     {"index"},
+    {"plan", "verify"},
     {"search", "understand", "catalog"},
     {"evidence"},
     {"calibrate"},
     {"build"},
-    {"extract", "guard", "replies", "local", "support"},
+    {"extract", "guard", "replies", "local", "support", "watch"},
     {"chat", "details", "compose", "cite", "prompt", "llm"},
     {"judge", "reading", "condense"},
     {"respond", "generate"},
@@ -56,7 +60,7 @@ LAYERS = [
 TRAINING = "training"
 # The seam of the encoders loads, on first use, those that are built on it.
 ON_FIRST_USE = {("embed", "sentence_encoder"), ("embed", "onnx_encoder")}
-HEAVY = ("torch", "sentence_transformers", "transformers", "chromadb", "bm25s", "gradio")
+HEAVY = ("torch", "sentence_transformers", "transformers", "chromadb", "gradio")
 MAX_LINES = 330
 
 

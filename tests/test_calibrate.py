@@ -15,6 +15,7 @@ from rag.evidence import LEVELS
 from rag.index import Index, open_index
 from rag.names import MADE
 from rag.settings import Settings
+from rag.types import Filters
 
 
 @pytest.fixture(scope="module")
@@ -24,19 +25,28 @@ def index(seed_index: Settings) -> Index:
 
 def test_a_build_writes_the_scores_of_both_languages(index: Index) -> None:
     found = index.manifest.calibration
-    assert set(found) == {"en", "zh"}
-    for scores in found.values():
+    assert set(found) == {"en", "zh", "papers"}
+    assert found["papers"] == [166]
+    for scores in (found["en"], found["zh"]):
         assert len(scores) == len(LEVELS)
         assert scores == sorted(scores)
 
 
-def test_the_same_index_gives_the_same_scores(index: Index, seed_index: Settings) -> None:
-    fresh = Index(index.folder, index.manifest, seed_index)
-    assert calibrated(fresh, seed_index, lambda *_: None) == index.manifest.calibration
+def test_the_same_index_gives_the_same_scores(index: Index) -> None:
+    assert calibrated(index, {}, lambda *_: None) == index.manifest.calibration
+
+
+def test_an_index_that_hardly_grew_keeps_its_scores(index: Index) -> None:
+    known = {"en": [0.5] * len(LEVELS), "papers": [165.0]}
+    assert calibrated(index, known, lambda *_: None) == known
+    grown = {"en": [0.5] * len(LEVELS), "papers": [100.0]}
+    assert calibrated(index, grown, lambda *_: None) == index.manifest.calibration
 
 
 def test_questions_are_made_of_a_papers_words_without_its_names(index: Index) -> None:
-    text = " ".join(p.text for i in index.paper_ids for p in index.store.passages_of(i))
+    text = " ".join(
+        p.text for i in index.store.select(Filters()) for p in index.store.passages_of(i)
+    )
     for question in islice(questions(index, "en"), 50):
         assert not MADE.search(question)
         assert all(word in text for word in question.split())
@@ -50,7 +60,7 @@ def test_a_small_index_has_the_usual_thresholds_and_still_answers(tmp_path: Path
     digest.write_text(lines, encoding="utf-8")
     settings = Settings(digests=(digest,), index_dir=tmp_path / "index")
     build_index(settings=settings)
-    assert open_index(settings).manifest.calibration == {}
+    assert open_index(settings).manifest.calibration.keys() == {"papers"}
     assert answer("What does UDora do?", settings=settings).hits
 
 
