@@ -79,7 +79,8 @@ DETAILS: tuple[_Sign, ...] = _signs(
         r"how much (?:\w+ ){0,3}costs?\b|\bcosts? (?:\w+ ){0,3}(?:dollars?|money|usd)|\bprice|"
         r"\bdollars?\b|\bpaid\b|\bpay\b|\bfees?\b|"
         r"\bsalary|\bbudget|多少钱|费用|花费|报酬|价格|单价|工资|预算|美元|多少元",
-        r"[$￥¥€]\s?\d|\bcosts?\b|dollar|\busd\b|\bpaid\b|\bprice|\bbudget|美元|成本|"
+        r"[$￥¥€]\s?\d|\d.{0,12}(?:dollars?|\busd\b|cents)|\bcosts?\b.{0,30}\d|成本.{0,12}\d|免费|"
+        r"\bpaid\b|\bprice|\bbudget|美元|"
         r"费用|报酬|价格|预算",
     ),
     (
