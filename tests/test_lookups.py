@@ -137,6 +137,7 @@ LISTS: list[tuple[str, Fits]] = [
     ("cs.CL papers", category("cs.CL")),
     ("列出所有 cs.AI 的论文", category("cs.AI")),
     ("Which papers are in quant-ph?", category("quant-ph")),
+    ("今天有什么新论文？", day(MONDAY)),
     ("eess.SY 有哪些论文", category("eess.SY")),
     ("List the new submissions", announce("new")),
     ("Which entries were announced as plain replace?", announce("replace")),
