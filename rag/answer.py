@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, cast
 
@@ -16,7 +16,19 @@ from rag.question import in_other_language, plain_question
 from rag.respond import Draft, quotes_for, respond
 from rag.search import checked
 from rag.settings import Settings
-from rag.types import Answer, Done, Event, Filters, Language, Paper, Passage, Retrieved, Token, Turn
+from rag.types import (
+    Answer,
+    ChipField,
+    Done,
+    Event,
+    Filters,
+    Language,
+    Paper,
+    Passage,
+    Retrieved,
+    Token,
+    Turn,
+)
 from rag.understand import understand
 
 if TYPE_CHECKING:
@@ -28,17 +40,19 @@ if TYPE_CHECKING:
 _SHOWN = 6
 
 
-def answer(
+def answer(  # noqa: PLR0913 (each is the caller's to say)
     question: str,
     *,
     history: Sequence[Turn] = (),
     filters: Filters | None = None,
+    without: Collection[ChipField] = (),
     llm: object = None,
     settings: Settings | None = None,
 ) -> Answer:
     """Return the answer to `question`, every statement cited to its arXiv id.
 
     `history` are the turns before, oldest first; `filters` restrict the papers;
+    `without` are fields of `Answer.chips` not to be read out of the question;
     `llm` is a specification such as "ollama:qwen3", a LlamaIndex LLM, "none", or
     None for the setting's. A refusal is an answer, and a language model that
     fails costs nothing but its prose: the answer is then made of the papers' own
@@ -46,16 +60,19 @@ def answer(
     can't be asked, an `IndexFailure` without a usable index, `SettingError` for
     a specification that can't be read.
     """
-    events = stream(question, history=history, filters=filters, llm=llm, settings=settings)
+    events = stream(
+        question, history=history, filters=filters, without=without, llm=llm, settings=settings
+    )
     done = next(event for event in events if isinstance(event, Done))
     return done.answer
 
 
-def stream(
+def stream(  # noqa: PLR0913 (as `answer`)
     question: str,
     *,
     history: Sequence[Turn] = (),
     filters: Filters | None = None,
+    without: Collection[ChipField] = (),
     llm: object = None,
     settings: Settings | None = None,
 ) -> Iterator[Event]:
@@ -71,8 +88,10 @@ def stream(
     if isinstance(spec, str):
         parse_spec(spec)
     index = open_index(settings)
-    understood = understand(plain_question(asked), index, filters)
-    draft = respond(index, understood, resolve(understood, history), settings)
+    understood = understand(plain_question(asked), index, filters, without)
+    allowed = set(index.store.select(filters)) if filters else None
+    turns = () if "about" in without else history
+    draft = respond(index, understood, resolve(understood, turns, allowed), settings)
     draft = replace(draft, answer=_as_asked(draft.answer, asked))
     yield Retrieved(draft.answer.hits)
     result = draft.answer

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from rag.cache import encode_cached
+from rag.calibrate import calibrated
 from rag.digests import Parsed, account, named_files
 from rag.durable import forget, held, write_whole
 from rag.embed import Encoder, load_encoder
@@ -128,6 +129,9 @@ class _Build:
             passages, embedded = self._write(segment, plan, encoder)
             manifest = self._manifest(name, plan, passages, parsed, encoder)
             folder.mkdir(parents=True)
+            known = before.calibration if before and plan.kept else {}
+            found = calibrated(Index(folder, manifest, self.settings), known, self.report)
+            manifest = replace(manifest, calibration=found)
             manifest.write(folder)
             self.report("verifying", 0, 1)
             verify([segment] if plan.papers else [], where_vectors(self.settings))

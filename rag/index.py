@@ -14,11 +14,12 @@ import math
 import re
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,9 @@ from rag.dense import Dense
 from rag.durable import hold
 from rag.embed import Encoder, load_encoder
 from rag.errors import IndexDamaged, IndexFailure, IndexMissing, IndexStale
+from rag.lexical import tokens
 from rag.manifest import Manifest, misfit, read_manifest, sources, staleness
-from rag.names import IN_TITLE
+from rag.names import IN_TITLE, mentions
 from rag.postings import Postings
 from rag.segment import SEGMENTS, Segment, Where, check_segment
 from rag.settings import Settings
@@ -57,6 +59,11 @@ class Index:
         weakref.finalize(self, release)
         base = folder.parent.parent / SEGMENTS
         self.segments = [_segment(base / name, settings) for name in manifest.segments]
+
+    @property
+    def dense_weight(self) -> float:
+        """The weight of meaning against words that the settings ask for."""
+        return self._settings.dense_weight
 
     @cached_property
     def store(self) -> PaperStore:
@@ -89,6 +96,29 @@ class Index:
             raise _stale(f"the encoder '{encoder.name}' is not the one it was built with")
         return encoder
 
+    @cached_property
+    def words(self) -> Callable[[str], frozenset[str]]:
+        """What gives the tokens of all of a paper's passages."""
+        store = self.store
+
+        @lru_cache(maxsize=512)
+        def words(arxiv_id: str) -> frozenset[str]:
+            passages = store.passages_of(arxiv_id)
+            return frozenset(token for p in passages for token in tokens(p.indexed_text))
+
+        return words
+
+    @cached_property
+    def mentions(self) -> Callable[[str], Mapping[str, float]]:
+        """What gives {arXiv id: strength} of the papers that a question names."""
+        store = self.store
+
+        @lru_cache(maxsize=64)
+        def mentioned(question: str) -> Mapping[str, float]:
+            return MappingProxyType(mentions(question, store.named))
+
+        return mentioned
+
     def rarity(self, token: str) -> float:
         """Return a token's inverse document frequency over the passages, > 0."""
         seen = self.lexical.document_frequency(token)
@@ -102,6 +132,11 @@ class Index:
     def name_keys(self) -> list[str]:
         """The names that papers go by in their titles, as comparison keys."""
         return self.store.name_keys(IN_TITLE)
+
+    @cached_property
+    def digest_names(self) -> list[str]:
+        """The names of all digests."""
+        return list(self.store.tally("digest"))
 
     @cached_property
     def digests_without_category(self) -> list[str]:

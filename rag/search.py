@@ -10,7 +10,6 @@ from rag.columns import Mask
 from rag.errors import QuestionError
 from rag.index import Index, open_index
 from rag.layouts.base import ARXIV_ID
-from rag.names import mentions
 from rag.question import plain_question
 from rag.settings import Settings
 from rag.text import strip_invisible
@@ -115,7 +114,7 @@ def _with_names(
 
     The scores are scaled back into [0, 1].
     """
-    named = mentions(question, index.store.named)
+    named = index.mentions(question)
     lift = {paper: weight for paper, weight in named.items() if weight >= _SURE}
     lift |= {m[1]: _BY_ID for m in ARXIV_ID.finditer(question) if index.store.paper(m[1])}
     if allowed is not None:

@@ -27,6 +27,7 @@ class Page:
     header: gr.HTML
     language: gr.Radio
     chat: gr.Chatbot
+    chips: gr.Dropdown
     box: gr.Textbox
     clear: gr.Button
     save: gr.Button
@@ -88,6 +89,7 @@ def _conversation(settings: rag.Settings) -> dict[str, Any]:
         layout="bubble",
         line_breaks=False,
     )
+    parts["chips"] = gr.Dropdown([], multiselect=True, visible=False, elem_id="chips")
     parts["box"] = gr.Textbox(
         elem_id="box",
         lines=1,
@@ -144,6 +146,7 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
             placeholder=say("empty"),
             examples=[{"text": q} for q in example_questions(settings, language)],
         ),
+        page.chips: gr.update(label=say("chips")),
         page.box: gr.update(placeholder=say("ask"), label=say("question")),
         page.writer: gr.update(
             label=say("writer"),
@@ -170,5 +173,5 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
 
 def dressable(page: Page) -> list[Any]:
     """Return the components that `dressed` updates."""
-    names = "header language chat box writer filters reset sources_title index state rebuild"
+    names = "header language chat chips box writer filters reset sources_title index state rebuild"
     return [*(getattr(page, name) for name in (*names.split(), *_BUTTONS)), *page.form]
