@@ -29,8 +29,8 @@ from rag.base_model import verified_base_model
 from rag.build import build_index
 from rag.embed import Encoder, load_encoder
 from rag.evaluate import SINGLE, Item, read_questions
+from rag.fusion import fuse, weight_for
 from rag.lexical import LexicalIndex, write_lexical
-from rag.search import fuse
 from rag.settings import DEFAULT_ENCODER, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,13 +124,17 @@ def public_set(
     lexical = LexicalIndex(scratch / folder.name)
     ids = [d["_id"] for d in documents]
     words = [best(lexical.scores(question), ids) for question in asked]
+    possible = [lexical.possible(question) for question in asked]
     targets = [relevant[q["_id"]] for q in queries]
     yield "BM25 alone", mean_ndcg(words, targets)
     for name, encoder in (("all-MiniLM-L6-v2", mini), ("default encoder", ours)):
         scores = encoder.encode_queries(asked) @ encoder.encode_passages(texts).T
         near = [best(row, ids) for row in scores]
         yield f"{name} alone", mean_ndcg(near, targets)
-        both = [fuse(n, w, weight) for n, w in zip(near, words, strict=True)]
+        both = [
+            fuse(n, w, weight_for(n, w, p, weight))
+            for n, w, p in zip(near, words, possible, strict=True)
+        ]
         yield f"BM25 + {name}", mean_ndcg(both, targets)
 
 

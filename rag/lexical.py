@@ -117,6 +117,17 @@ class LexicalIndex:
         scores: NDArray[np.float32] = self._bm25.get_scores(known)
         return scores
 
+    def possible(self, question: str) -> float:
+        """Return the score that no passage can exceed, >= 0: the sum of the words' weights.
+
+        A word's weight is its idf, log(1 + (n - df + 0.5) / (df + 0.5)), as BM25 has it;
+        words that stand in no passage have none.
+        """
+        seen = np.array([self.document_frequency(t) for t in dict.fromkeys(tokens(question))])
+        seen = seen[seen > 0]
+        count = self._bm25.scores["num_docs"]
+        return float(np.log(1 + (count - seen + 0.5) / (seen + 0.5)).sum())
+
     def document_frequency(self, token: str) -> int:
         """Return in how many passages `token` stands; 0 for an unknown one."""
         number = self._bm25.vocab_dict.get(token)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from statistics import fmean
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import QuestionError
+from rag.fusion import fuse, likeness, weight_for
 from rag.index import Index, open_index
 from rag.layouts.base import ARXIV_ID
 from rag.names import mentions
@@ -20,9 +18,6 @@ from rag.types import Filters, Hit
 
 # How many passages each leg brings to the fusion.
 _POOL = 200
-# A BM25 score counts as much as a fiftieth of it in cosine: best on questions held
-# out of the encoder's training, and good on SciFact.
-_WORDS_TO_COSINE = 50.0
 # How far above the fused score, at most 1, a paper is lifted that is named by id.
 _BY_ID = 3.0
 # Names less sure than this are mostly terms of the trade (PPO, VLM), and lifting
@@ -83,7 +78,8 @@ def find(  # noqa: PLR0913 (each is the caller's to say)
         return []
     dense, dense_rows = dense_leg(index, question, allowed)
     lexical, lexical_rows = lexical_leg(index, question, allowed)
-    fused = fuse(dense, lexical, weight_for(dense, lexical, dense_weight))
+    possible = index.lexical.possible(question)
+    fused = fuse(dense, lexical, weight_for(dense, lexical, possible, dense_weight))
     if names:
         fused = _with_names(index, question, fused, allowed)
     best = sorted(fused, key=lambda paper: (-fused[paper], paper))[: max(top_k, 0)]
@@ -132,9 +128,7 @@ def dense_leg(
 ) -> tuple[dict[str, float], dict[str, int]]:
     """Return {arxiv id: likeness} and {arxiv id: row of the likest passage}.
 
-    A paper's likeness is the mean of the best cosine similarities of its
-    abstract and of its summaries: two tellings of one paper err apart. Of a
-    telling that is not among the nearest passages it counts as the least near.
+    A telling that is not among the nearest passages counts as the least near.
     """
     vector = index.encoder.encode_queries([question])[0]
     ids = None
@@ -148,7 +142,12 @@ def dense_leg(
         best.setdefault(arxiv_id, {}).setdefault(telling, similarity)
         rows.setdefault(arxiv_id, index.rows[passage_id])
     scores = {
-        paper: fmean(found.get(telling, near[-1][1]) for telling in index.tellings[paper])
+        paper: likeness(
+            *(
+                found.get(telling, near[-1][1]) if telling in index.tellings[paper] else None
+                for telling in ("author", "digest")
+            )
+        )
         for paper, found in best.items()
     }
     return scores, rows
@@ -171,43 +170,6 @@ def lexical_leg(
             found[arxiv_id] = float(scores[row])
             rows[arxiv_id] = row
     return found, rows
-
-
-def weight_for(
-    dense: Mapping[str, float], lexical: Mapping[str, float], dense_weight: float
-) -> float:
-    """Return the weight that the dense leg gets for one question, in [0, 1].
-
-    `dense_weight` is what it gets when the cosines range over as much as the
-    best BM25 score divided by 50. The leg that sets papers apart further gets
-    more: rare words of the question in a paper speak for the lexical leg.
-    """
-    near = dense_weight * (max(dense.values()) - min(dense.values())) if dense else 0.0
-    words = (1 - dense_weight) * max(lexical.values(), default=0.0) / _WORDS_TO_COSINE
-    return near / (near + words) if near + words > 0 else dense_weight
-
-
-def fuse(
-    dense: Mapping[str, float], lexical: Mapping[str, float], dense_weight: float
-) -> dict[str, float]:
-    """Return the weighted sum of the two legs' min-max normalised scores, by paper.
-
-    A paper that a leg did not bring has that leg's lowest score. The lexical
-    minimum is 0, no word in common, so that a lone lexical match counts fully.
-    """
-    near, words = _scaled(dense, None), _scaled(lexical, 0.0)
-    return {
-        paper: dense_weight * near.get(paper, 0.0) + (1 - dense_weight) * words.get(paper, 0.0)
-        for paper in {**near, **words}
-    }
-
-
-def _scaled(scores: Mapping[str, float], floor: float | None) -> dict[str, float]:
-    if not scores:
-        return {}
-    low = min(scores.values()) if floor is None else floor
-    span = max(scores.values()) - low
-    return {paper: (s - low) / span if span > 0 else 1.0 for paper, s in scores.items()}
 
 
 def _best_rows(scores: NDArray[np.float32], count: int) -> list[int]:

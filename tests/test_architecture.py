@@ -12,7 +12,7 @@ RAG, UI = ROOT / "rag", ROOT / "ui"
 # module gets a place here, which is to decide what it may know.
 LAYERS = [
     {"types"},
-    {"errors"},
+    {"errors", "fusion"},
     {"settings", "text"},
     {
         "layouts.base",
@@ -28,7 +28,7 @@ LAYERS = [
     {"sentence_encoder", "onnx_encoder", "passages", "lexical"},
     {"names", "digests", "question"},
     {"training.recipe", "training.corpus", "training.network", "training.checkpoint", "training"},
-    {"training.card", "training.words", "training.rows", "training.export"},
+    {"training.card", "training.words", "training.rows", "training.export", "training.holdout"},
     {"training.tuning"},
     {"training.train"},
     {"store", "cache", "vectors", "manifest"},
@@ -42,7 +42,7 @@ LAYERS = [
     {"evaluate", "llamaindex", "check"},
     {"training.recipe", "training.corpus", "training.checkpoint"},
     {"training.network", "training.words", "training.card"},
-    {"training.rows", "training.export"},
+    {"training.rows", "training.export", "training.holdout"},
     {"training.tuning"},
     {"training", "training.*"},
     {"console", "options"},

@@ -104,6 +104,21 @@ def test_nothing_in_common_scores_nothing(folder: Path, question: str) -> None:
     assert LexicalIndex(folder).scores(question).tolist() == [0.0] * 4
 
 
+@pytest.mark.parametrize("question", ["cat", "cat dog GPT-4o", "模型 cats zebra", "zebra", ""])
+def test_what_is_possible_is_the_sum_of_the_words_idf(folder: Path, question: str) -> None:
+    index = LexicalIndex(folder)
+    seen = [f for t in set(tokens(question)) if (f := index.document_frequency(t))]
+    expected = sum(np.log(1 + (4 - f + 0.5) / (f + 0.5)) for f in seen)
+    assert index.possible(question) == pytest.approx(expected)
+    assert index.scores(question).max() <= index.possible(question)
+
+
+def test_a_passage_of_nothing_but_the_question_nears_what_is_possible(tmp_path: Path) -> None:
+    write_lexical(tmp_path, ["zebra " * 500, *["a text of other words"] * 9])
+    index = LexicalIndex(tmp_path)
+    assert index.scores("zebra").max() > 0.95 * index.possible("zebra")
+
+
 def test_document_frequency(folder: Path) -> None:
     index = LexicalIndex(folder)
     assert [index.document_frequency(t) for t in ("cat", "dog", "模型", "zebra")] == [3, 1, 1, 0]
