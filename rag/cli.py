@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
+import threading
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -57,6 +61,34 @@ def index(
         console.print_ledger(Ledger(failed=error.failed), as_json)
         raise
     console.print_ledger(ledger, as_json)
+
+
+@app.command(epilog="Example: digest-rag watch ~/digests")
+def watch(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Digest files or folders [default: the last ones].")
+    ] = None,
+    settle: Annotated[
+        float, typer.Option(min=0.1, help="Seconds that files must stay as they are to be whole.")
+    ] = 2.0,
+    as_json: Json = False,
+) -> None:
+    """Keep the index up with the digests, a line for each update, until stopped."""
+    from rag.watch import watch as keep_up
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    say("Watching; stop it with Ctrl-C.")
+    # Ctrl-C is how it ends; a build that it interrupts changes nothing.
+    with suppress(KeyboardInterrupt):
+        keep_up(
+            paths,
+            settings=Settings.from_env(),
+            tell=partial(console.print_update, as_json=as_json),
+            stop=stop,
+            settle=settle,
+        )
+    say("Stopped watching.")
 
 
 @app.command(epilog='Example: digest-rag search "KV cache compression" --category cs.LG')

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rag.columns import Mask
 from rag.errors import QuestionError
-from rag.fusion import fuse, likeness, weight_for
+from rag.fusion import fuse, share_of_words, weight_for
 from rag.index import Index, open_index
 from rag.layouts.base import ARXIV_ID
+from rag.lexicon import english_of, shipped_lexicon
 from rag.names import mentions
-from rag.passages import telling_of
+from rag.postings import Query
 from rag.question import plain_question
 from rag.settings import Settings
 from rag.text import strip_invisible
-from rag.types import Filters, Hit
+from rag.types import Filters, Hit, Paper, Passage
 
-# How many passages each leg brings to the fusion.
-_POOL = 200
+# How many papers the dense leg, and how many passages the lexical leg brings.
+_PAPERS = 100
+_PASSAGES = 200
 # How far above the fused score, at most 1, a paper is lifted that is named by id.
 _BY_ID = 3.0
 # Names less sure than this are mostly terms of the trade (PPO, VLM), and lifting
@@ -73,23 +75,20 @@ def find(  # noqa: PLR0913 (each is the caller's to say)
 
     `names` lifts the papers that the question names.
     """
-    allowed = index.store.select(filters) if filters else None
-    if allowed is not None and not allowed:
+    allowed = index.store.allowed(filters) if filters else None
+    if allowed is not None and not allowed.any():
         return []
     dense, dense_rows = dense_leg(index, question, allowed)
     lexical, lexical_rows = lexical_leg(index, question, allowed)
-    possible = index.lexical.possible(question)
-    fused = fuse(dense, lexical, weight_for(dense, lexical, possible, dense_weight))
+    fused = fuse(dense, lexical, weight_for(dense, lexical, dense_weight))
     if names:
         fused = _with_names(index, question, fused, allowed)
     best = sorted(fused, key=lambda paper: (-fused[paper], paper))[: max(top_k, 0)]
     rows = {**lexical_rows, **dense_rows}
-    chosen = {paper: rows[paper] if paper in rows else _first_row(index, paper) for paper in best}
-    passages = index.store.passages(list(chosen.values()))
     return [
         Hit(
             paper=paper,
-            passage=passages[chosen[paper.arxiv_id]],
+            passage=_passage(index, paper, rows.get(paper.arxiv_id)),
             score=fused[paper.arxiv_id],
             dense=dense.get(paper.arxiv_id, 0.0),
             lexical=lexical.get(paper.arxiv_id, 0.0),
@@ -98,13 +97,17 @@ def find(  # noqa: PLR0913 (each is the caller's to say)
     ]
 
 
-def _first_row(index: Index, arxiv_id: str) -> int:
-    """Return the row of a paper's first passage; it has at least one."""
-    return index.rows[index.store.passages_of(arxiv_id)[0].id]
+def _passage(index: Index, paper: Paper, row: int | None) -> Passage:
+    """Return the passage in that row, the paper's first if None."""
+    passages = index.store.passages_of(paper.arxiv_id)
+    if row is None:
+        return passages[0]
+    number = int(index.dense.paper_of(np.array([row]))[0])
+    return passages[row - index.dense.first_row_of(number)]
 
 
 def _with_names(
-    index: Index, question: str, fused: dict[str, float], allowed: list[str] | None
+    index: Index, question: str, fused: dict[str, float], allowed: Mask | None
 ) -> dict[str, float]:
     """Lift the papers that the question names, by id, title or name, above the rest.
 
@@ -114,8 +117,8 @@ def _with_names(
     lift = {paper: weight for paper, weight in named.items() if weight >= _SURE}
     lift |= {m[1]: _BY_ID for m in ARXIV_ID.finditer(question) if index.store.paper(m[1])}
     if allowed is not None:
-        kept = set(allowed)
-        lift = {paper: weight for paper, weight in lift.items() if paper in kept}
+        numbers = {paper: index.store.number(paper) for paper in lift}
+        lift = {p: weight for p, weight in lift.items() if allowed[numbers[p]]}
     if not lift:
         return fused
     lifted = {p: fused.get(p, 0.0) + lift.get(p, 0.0) for p in {**fused, **lift}}
@@ -124,59 +127,44 @@ def _with_names(
 
 
 def dense_leg(
-    index: Index, question: str, allowed: list[str] | None
+    index: Index, question: str, allowed: Mask | None
 ) -> tuple[dict[str, float], dict[str, int]]:
-    """Return {arxiv id: likeness} and {arxiv id: row of the likest passage}.
-
-    A telling that is not among the nearest passages counts as the least near.
-    """
+    """Return {arxiv id: likeness} and {arxiv id: row of the likest passage}."""
     vector = index.encoder.encode_queries([question])[0]
-    ids = None
-    if allowed is not None:
-        ids = [p.id for arxiv_id in allowed for p in index.store.passages_of(arxiv_id)]
-    near = index.vectors.nearest(vector, _POOL, ids)
-    best: dict[str, dict[str, float]] = {}
-    rows: dict[str, int] = {}
-    for passage_id, similarity in near:
-        arxiv_id, telling = telling_of(passage_id)
-        best.setdefault(arxiv_id, {}).setdefault(telling, similarity)
-        rows.setdefault(arxiv_id, index.rows[passage_id])
-    scores = {
-        paper: likeness(
-            *(
-                found.get(telling, near[-1][1]) if telling in index.tellings[paper] else None
-                for telling in ("author", "digest")
-            )
-        )
-        for paper, found in best.items()
-    }
-    return scores, rows
+    papers, likeness, rows = index.dense.near(vector, _PAPERS, allowed)
+    ids = index.store.ids(papers)
+    found = [ids[number] for number in papers.tolist()]
+    return dict(zip(found, likeness.tolist(), strict=True)), dict(
+        zip(found, rows.tolist(), strict=True)
+    )
 
 
 def lexical_leg(
-    index: Index, question: str, allowed: list[str] | None
+    index: Index, question: str, allowed: Mask | None
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Return {arxiv id: share of the question's words}, all above 0, and the best rows.
+
+    The words are looked for as they are asked, and Chinese ones also as the English
+    words that they stand for.
+    """
+    mask = None if allowed is None else index.dense.rows_of(allowed)
+    own, rows = _by_words(index, question, mask)
+    english = english_of(question, shipped_lexicon(question))
+    translated, other_rows = _by_words(index, english, mask) if english else ({}, {})
+    possible, translatable = index.lexical.possible(question), index.lexical.possible(english)
+    return share_of_words(own, possible, translated, translatable), {**other_rows, **rows}
+
+
+def _by_words(
+    index: Index, words: Query, mask: Mask | None
 ) -> tuple[dict[str, float], dict[str, int]]:
     """Return {arxiv id: best BM25 score} of the papers with any, and those rows."""
-    scores = index.lexical.scores(question)
-    if allowed is not None:
-        wanted = set(allowed)
-        numbers = [n for n, arxiv_id in enumerate(index.paper_ids) if arxiv_id in wanted]
-        scores = np.where(np.isin(index.owners, numbers), scores, 0.0)
+    rows, scores = index.lexical.top(words, _PASSAGES, mask)
+    papers = index.dense.paper_of(rows)
+    ids = index.store.ids(papers)
     found: dict[str, float] = {}
-    rows: dict[str, int] = {}
-    for row in _best_rows(scores, _POOL):
-        arxiv_id = index.paper_ids[index.owners[row]]
-        if arxiv_id not in found:
-            found[arxiv_id] = float(scores[row])
-            rows[arxiv_id] = row
-    return found, rows
-
-
-def _best_rows(scores: NDArray[np.float32], count: int) -> list[int]:
-    """Return the rows of the `count` highest positive scores, best first."""
-    if len(scores) > count:
-        top = np.argpartition(-scores, count)[:count]
-    else:
-        top = np.arange(len(scores))
-    order = top[np.lexsort((top, -scores[top]))]
-    return [int(row) for row in order if scores[row] > 0]
+    best: dict[str, int] = {}
+    for number, row, score in zip(papers.tolist(), rows.tolist(), scores.tolist(), strict=True):
+        found.setdefault(ids[number], score)
+        best.setdefault(ids[number], row)
+    return found, best

@@ -92,7 +92,7 @@ sys.argv = ["digest-rag", "--help"]
 try:
     rag.cli.main()
 finally:
-    heavy = {"numpy", "chromadb", "torch", "llama_index", "gradio", "bm25s", "onnxruntime",
+    heavy = {"numpy", "chromadb", "torch", "llama_index", "gradio", "onnxruntime",
              "sentence_transformers", "transformers", "pydantic", "rich.progress"}
     print(*(heavy & set(sys.modules)), file=sys.stderr)
 """
