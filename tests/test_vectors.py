@@ -38,6 +38,14 @@ def files(folder: Path) -> dict[str, tuple[int, str]]:
     }
 
 
+@pytest.fixture(autouse=True)
+def _own_temporary_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep the views of other tests, which run beside this one, out of sight."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("views")))
+
+
 def views() -> set[str]:
     return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("digest-rag-")}
 
