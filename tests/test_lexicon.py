@@ -61,17 +61,22 @@ def test_a_lexicon_is_the_same_after_writing_and_reading(tmp_path: Path) -> None
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def packed(text: str) -> bytes:
+    return gzip.compress(text.encode(), mtime=0)
+
+
 @pytest.mark.parametrize(
     "content",
     [
         b"",
         b"rubbish",
-        gzip.compress(b"{"),
-        gzip.compress(b"[]"),
-        gzip.compress(b'{"words": {}}'),
-        gzip.compress(json.dumps({"tokens": TOKENS_VERSION - 1, "words": {}}).encode()),
-        gzip.compress(b'{"tokens": 2, "words": {}}')[:-12],
+        packed("{"),
+        packed("[]"),
+        packed('{"words": {}}'),
+        packed(json.dumps({"tokens": TOKENS_VERSION - 1, "words": {}})),
+        packed('{"tokens": 2, "words": {}}')[:-12],
     ],
+    ids=["empty", "rubbish", "no JSON", "no object", "no version", "old", "cut"],
 )
 def test_a_damaged_lexicon_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "lexicon.json.gz"
