@@ -28,6 +28,7 @@ from rag.errors import (
     IndexStale,
     IndexUnwritable,
     NoPapers,
+    ServiceDown,
     SettingError,
 )
 from rag.index import (
@@ -49,7 +50,7 @@ from rag.verify import verify
 
 Progress = Callable[[str, int, int], None]
 
-_LIBRARY, _VECTORS, _LOCK = "library.sqlite", "vectors.sqlite", "build.lock"
+LIBRARY, VECTORS, _LOCK = "library.sqlite", "vectors.sqlite", "build.lock"
 _NAME_FORMAT = "%Y%m%dT%H%M%S%f"
 _WAIT_FOR_BUILD = 600.0
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
@@ -141,7 +142,7 @@ class _Build:
 
     def _plan(self, before: Manifest | None, encoder: Encoder) -> tuple[dict[str, Parsed], Plan]:
         """Read what is new in the digests and say what to write; read all if damaged."""
-        path = self.settings.index_dir / _LIBRARY
+        path = self.settings.index_dir / LIBRARY
         try:
             return self._plan_with(path, before, encoder)
         except sqlite3.OperationalError:
@@ -175,13 +176,16 @@ class _Build:
                 check_segment(segment.folder)
                 _ = segment.nearest.count
             return index
+        except ServiceDown:
+            # What is only out of reach is not made anew.
+            raise
         except IndexFailure:
             return None
 
     def _write(self, segment: Path, plan: Plan, encoder: Encoder) -> tuple[int, int]:
         """Write the new segment; return its passages and how many of them were encoded."""
         embedded = 0
-        cache = self.settings.index_dir / _VECTORS
+        cache = self.settings.index_dir / VECTORS
 
         def encode(texts: Sequence[str]) -> NDArray[np.float32]:
             nonlocal embedded
@@ -241,7 +245,7 @@ class _Build:
     def _forget(self, last: Manifest | None) -> None:
         """Drop what was read from digests that are gone; of no consequence if it fails."""
         kept = [self.digests, last.digests if last else {}]
-        with suppress(sqlite3.Error), Library(self.settings.index_dir / _LIBRARY) as library:
+        with suppress(sqlite3.Error), Library(self.settings.index_dir / LIBRARY) as library:
             library.forget(kept)
 
 

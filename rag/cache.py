@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from rag.durable import connect, forget
 from rag.embed import Encoder
+from rag.errors import IndexDamaged
 
+# A table with row ids: without them SQLite gives every vector a page of its own.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS vectors (
     encoder TEXT, text TEXT, vector BLOB, PRIMARY KEY (encoder, text)
-) WITHOUT ROWID
+)
 """
 _BATCH = 256
 _PART = 500
@@ -77,14 +79,27 @@ def _encode(
     return matrix, len(wanted)
 
 
-def check_vectors(path: Path) -> int:
-    """Drop the vectors whose checksum does not fit; return how many there were."""
-    with closing(connect(path, _SCHEMA)) as db:
-        rows = db.execute("SELECT encoder, text, vector FROM vectors")
-        bad = [(encoder, key) for encoder, key, blob in rows if not _sound(blob)]
-        with db:
-            db.executemany("DELETE FROM vectors WHERE encoder = ? AND text = ?", bad)
-    return len(bad)
+def check_vectors(path: Path, *, drop: bool = True) -> tuple[int, int]:
+    """Return how many vectors there are and how many are damaged; drop those if asked.
+
+    Raises `IndexDamaged` when the file itself is damaged and nothing is to be dropped.
+    """
+    try:
+        with closing(connect(path, _SCHEMA)) as db:
+            rows = db.execute("SELECT encoder, text, vector FROM vectors")
+            sound = [((encoder, key), _sound(blob)) for encoder, key, blob in rows]
+            bad = [place for place, fits in sound if not fits]
+            if drop:
+                with db:
+                    db.executemany("DELETE FROM vectors WHERE encoder = ? AND text = ?", bad)
+        return len(sound), len(bad)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        if not drop:
+            raise IndexDamaged(f"'{path.name}' is damaged.") from error
+        forget(path)
+        return 0, 0
 
 
 def _store(

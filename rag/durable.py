@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import portalocker
@@ -31,6 +32,15 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
     except sqlite3.DatabaseError:
         forget(path)
         return _connect(path, schema)
+
+
+def sound(path: Path) -> bool:
+    """Return whether the SQLite file at `path` is whole; it is not changed."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            return bool(db.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",))
+    except sqlite3.DatabaseError:
+        return False
 
 
 def forget(path: Path) -> None:

@@ -26,7 +26,7 @@ from rag.dense import Dense
 from rag.durable import hold
 from rag.embed import Encoder, load_encoder
 from rag.errors import IndexDamaged, IndexFailure, IndexMissing, IndexStale
-from rag.manifest import Manifest, read_manifest, staleness
+from rag.manifest import Manifest, misfit, read_manifest, staleness
 from rag.names import IN_TITLE
 from rag.postings import Postings
 from rag.segment import SEGMENTS, Segment, Where, check_segment
@@ -122,9 +122,10 @@ _segments: weakref.WeakValueDictionary[tuple[Path, str], Segment] = weakref.Weak
 def open_index(settings: Settings) -> Index:
     """Return the current generation, opened, and compared with the digests, once per process.
 
-    A new generation is noticed at the next call, and opens only what is new.
-    Raises `IndexMissing` when nothing was built, `IndexStale` when what it was
-    built from has changed, `IndexDamaged` when it can't be read.
+    A new generation is noticed at the next call, and opens only what is new; the
+    digests are compared with the first one that a process opens. Raises
+    `IndexMissing` when nothing was built, `IndexStale` when what it was built from
+    has changed, `IndexDamaged` when it can't be read.
     """
     for again in range(_TRIES):
         folder = current_folder(settings)
@@ -145,7 +146,9 @@ def _opened(folder: Path, settings: Settings) -> Index:
         index = _open.get((folder, settings))
         if index is None:
             manifest = read_manifest(folder)
-            if reason := staleness(manifest, settings):
+            # Who serves already goes on serving while the next digest arrives.
+            serving = any(k[0].parent == folder.parent and k[1] == settings for k in _open)
+            if reason := (misfit if serving else staleness)(manifest, settings):
                 raise _stale(reason)
             index = Index(folder, manifest, settings)
             # Nobody asks for a replaced generation again; who still holds it may use it.

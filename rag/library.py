@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from rag.digests import Parsed, Placed, layout_versions, parse
-from rag.durable import connect
+from rag.durable import connect, forget
+from rag.errors import IndexDamaged
 from rag.layouts import Entry
 
 _SCHEMA = """
@@ -41,6 +42,7 @@ class Library:
 
     def __init__(self, path: Path) -> None:
         """Open the file at `path`; it is made if missing, and anew if damaged."""
+        self._path = path
         self._db = connect(path, _SCHEMA)
 
     def __enter__(self) -> Self:
@@ -116,18 +118,32 @@ class Library:
                 if key not in keep:
                     self._drop(key)
 
-    def check(self) -> int:
-        """Drop the files with a row whose checksum does not fit; return how many."""
-        bad = {
-            key
-            for table in ("files", "entries")
-            for key, body, total in self._db.execute(f"SELECT key, body, sum FROM {table}")
-            if _sum(body) != total
-        }
-        with self._db:
-            for key in bad:
-                self._drop(key)
-        return len(bad)
+    def damaged(self) -> set[str]:
+        """Return the keys of the files with a row whose checksum does not fit.
+
+        Raises `IndexDamaged` when the file itself is damaged.
+        """
+        try:
+            return {
+                key
+                for table in ("files", "entries")
+                for key, body, total in self._db.execute(f"SELECT key, body, sum FROM {table}")
+                if _sum(body) != total
+            }
+        except sqlite3.DatabaseError as error:
+            raise IndexDamaged(f"'{self._path.name}' is damaged.") from error
+
+    def check(self) -> None:
+        """Drop what is damaged."""
+        try:
+            bad = self.damaged()
+            with self._db:
+                for key in bad:
+                    self._drop(key)
+        except (IndexDamaged, sqlite3.DatabaseError):
+            self._db.close()
+            forget(self._path)
+            self._db = connect(self._path, _SCHEMA)
 
     def _of(self, arxiv_ids: list[str]) -> Iterator[tuple[str, int, str, int]]:
         for start in range(0, len(arxiv_ids), _PART):

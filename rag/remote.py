@@ -56,7 +56,7 @@ class RemoteVectors:
             if self.asked(found.count) != sent:
                 raise IndexDamaged(
                     f"The Chroma service at {self._service.url} has lost vectors of the index.",
-                    "Run 'digest-rag doctor --repair' to send them again.",
+                    "Run 'digest-rag index' to send them again.",
                 )
             yield found, sent
 
@@ -67,8 +67,8 @@ class RemoteVectors:
         # No two indexes, of whatever machine, have the same.
         name = f"{_OURS}{segment}-{uuid.uuid4().hex}"
         pointer = json.dumps({"collection": name, "rows": rows})
-        (self.folder / POINTER).write_text(pointer, encoding="utf-8")
         with self._client() as client:
+            (self.folder / POINTER).write_text(pointer, encoding="utf-8")
             collection = self.asked(
                 lambda: client.get_or_create_collection(
                     name, configuration={"hnsw": graph}, embedding_function=None

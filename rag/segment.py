@@ -22,6 +22,7 @@ import json
 import shutil
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from numpy.typing import NDArray
 
 from rag.durable import sync, write_whole
 from rag.embed import unit_rows
-from rag.errors import IndexDamaged
+from rag.errors import IndexDamaged, ServiceDown
 from rag.invert import write_postings
 from rag.papers import write_papers
 from rag.passages import all_passages, telling_of
@@ -168,9 +169,13 @@ def check_segment(folder: Path, *, deep: bool = False) -> None:
 
 
 def drop_segment(folder: Path, where: Where = HERE) -> None:
-    """Delete a segment that no generation names, and its vectors wherever they are."""
-    drop_vectors(VectorPlace(folder / _CHROMA, *where))
-    shutil.rmtree(folder, ignore_errors=True)
+    """Delete a segment that no generation names, and its vectors wherever they are.
+
+    Where the service that holds them does not answer, all is left for the next time.
+    """
+    with suppress(ServiceDown):
+        drop_vectors(VectorPlace(folder / _CHROMA, *where))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tellings(

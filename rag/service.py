@@ -198,5 +198,5 @@ def _absent(error: BaseException, service: Service) -> IndexFailure:
         )
     return IndexDamaged(
         f"The Chroma service at {service.url} does not have the index's vectors.",
-        "Run 'digest-rag doctor --repair' to send them again.",
+        "Run 'digest-rag index' to send them again.",
     )

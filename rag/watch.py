@@ -9,11 +9,11 @@ come sooner: network folders that send none are kept up with as well.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 
 from rag.build import build_index
 from rag.digests import named_files
@@ -82,7 +82,7 @@ class _Watch:
 
     def look(self) -> None:
         """Look at the digests once, and update the index when they have settled."""
-        now = time.monotonic()
+        now = monotonic()
         try:
             look = _sizes(self.settings.digests)
         except DigestError as error:
@@ -102,7 +102,7 @@ class _Watch:
             self._tell(error)
         except DigestRagError as error:
             self._tell(error)
-            self.retry_at = time.monotonic() + RETRY
+            self.retry_at = monotonic() + RETRY
             return
         else:
             self.told = ""
@@ -118,9 +118,9 @@ class _Watch:
         before = current_manifest(self.settings)
         if before is not None and not staleness(before, self.settings):
             return
-        start = time.monotonic()
+        start = monotonic()
         ledger = build_index(settings=self.settings)
-        seconds = time.monotonic() - start
+        seconds = monotonic() - start
         old = before.digests if before else {}
         now = current_manifest(self.settings)
         new = now.digests if now else {}

@@ -13,7 +13,7 @@ from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 from numpy.typing import NDArray
 
-from rag import build, index
+from rag import build, doctor, index
 from rag.build import build_index
 from rag.lexical import tokens
 from rag.segment import HERE, Where
@@ -73,7 +73,8 @@ def word_encoder(monkeypatch: pytest.MonkeyPatch) -> WordEncoder:
         monkeypatch.setattr(module, "load_encoder", lambda settings: encoder)
     # The same look at the segments without a second for each new process; the index
     # of the seeds, and test_verify, have the process as well.
-    monkeypatch.setattr(build, "verify", verify_here)
+    for module in (build, doctor):
+        monkeypatch.setattr(module, "verify", verify_here)
     # No test cuts the power; waiting for the disk is most of a small build's time.
     monkeypatch.setattr(os, "fsync", lambda handle: None)
     return encoder

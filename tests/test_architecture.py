@@ -44,12 +44,14 @@ LAYERS = [
     {"respond", "generate"},
     {"answer"},
     {"evaluate", "llamaindex", "check"},
+    {"doctor"},
     {"training.recipe", "training.corpus", "training.checkpoint"},
     {"training.network", "training.words", "training.card"},
     {"training.rows", "training.export", "training.holdout"},
     {"training.tuning"},
     {"training", "training.*"},
     {"console", "options"},
+    {"upkeep"},
     {"cli", ""},
 ]
 # Training an encoder is the one job that needs torch from its first line; nothing

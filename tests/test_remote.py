@@ -19,9 +19,15 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from conftest import write_files
+from digest_files import entry, titled
 from numpy.typing import NDArray
 
+from rag.build import build_index
 from rag.errors import IndexDamaged, ServiceDown
+from rag.index import current_manifest
+from rag.search import search
+from rag.settings import Settings
 from rag.vectors import VectorIndex, VectorPlace, drop_vectors, write_vectors
 
 RUN = "import sys; from chromadb.cli.cli import app; sys.argv[0] = 'chroma'; app()"
@@ -263,6 +269,107 @@ def test_two_processes_read_while_a_third_writes(
         asked, _ = reader.communicate(timeout=60)
         assert reader.returncode == 0
         assert int(asked) >= 100
+
+
+ASKER = """
+    import sys
+    from pathlib import Path
+    from rag import Settings, search
+
+    digests, index_dir, address, done = sys.argv[1:]
+    settings = Settings(digests=(Path(digests),), index_dir=Path(index_dir), chroma_url=address)
+    found = set()
+    for asked in range(10**9):
+        last = Path(done).exists()
+        found |= {hit.paper.arxiv_id for hit in search("Zebras", settings=settings)}
+        if not asked:
+            print("open", flush=True)
+        if last:
+            break
+    print(asked, *sorted(found), flush=True)
+"""
+
+
+@pytest.fixture
+def served(server: Server, tmp_path: Path) -> Settings:
+    """Settings of an index whose vectors the server holds, of one digest."""
+    write_files(tmp_path / "digests", {"a.md": titled([entry("2501.00001", "Zebras in space")])})
+    settings = Settings(
+        digests=(tmp_path / "digests",), index_dir=tmp_path / "index", chroma_url=server.address
+    )
+    build_index(settings=settings)
+    return settings
+
+
+def used(settings: Settings) -> set[str]:
+    """The collections that the index's segments name."""
+    files = settings.index_dir.glob("segments/*/chroma/collection.json")
+    return {json.loads(file.read_text())["collection"] for file in files}
+
+
+@pytest.mark.slow
+def test_two_processes_ask_an_index_that_a_third_updates(
+    server: Server, served: Settings, tmp_path: Path
+) -> None:
+    done, others = tmp_path / "done", server.collections() - used(served)
+    readers = [
+        subprocess.Popen(
+            [
+                *[sys.executable, "-c", textwrap.dedent(ASKER), str(served.digests[0])],
+                *[str(served.index_dir), server.address, str(done)],
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for reader in readers:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "open\n"
+    for n in range(2, 6):
+        new = titled([entry(f"2501.0000{n}", f"Zebras of kind {n}")])
+        write_files(served.digests[0], {f"{n}.md": new})
+        build_index(settings=served)
+    # A corrected digest replaces what was said in one of the segments before.
+    write_files(served.digests[0], {"2.md": titled([entry("2501.00002", "Zebras of old")])})
+    build_index(settings=served)
+    done.touch()
+    for reader in readers:
+        out, _ = reader.communicate(timeout=120)
+        assert reader.returncode == 0
+        assert out.split()[1:] == [f"2501.0000{n}" for n in range(1, 6)]
+    # With the readers gone, the next build deletes what only they needed.
+    write_files(served.digests[0], {"2.md": titled([entry("2501.00002", "Zebras of new")])})
+    build_index(settings=served)
+    assert server.collections() - others == used(served)
+
+
+@pytest.mark.slow
+def test_an_index_outlives_its_service_and_mends_what_it_lost(
+    server: Server, served: Settings
+) -> None:
+    assert search("Zebras", settings=served)
+    server.stop()
+    try:
+        with pytest.raises(ServiceDown, match="does not answer"):
+            search("Zebras", settings=served)
+        write_files(served.digests[0], {"b.md": titled([entry("2501.00002", "Zebras")])})
+        before = current_manifest(served)
+        with pytest.raises(ServiceDown):
+            build_index(settings=served)
+        assert current_manifest(served) == before
+    finally:
+        server.start()
+    assert search("Zebras", settings=served)
+    for name in used(served):
+        path = "/api/v2/tenants/default_tenant/databases/default_database/collections/"
+        httpx.delete(server.address + path + name, timeout=30).raise_for_status()
+    with pytest.raises(IndexDamaged, match="does not have"):
+        search("Zebras", settings=served)
+    assert len(used(served)) == 1
+    build_index(settings=served)
+    found = {hit.paper.arxiv_id for hit in search("Zebras", settings=served)}
+    assert found == {"2501.00001", "2501.00002"}
 
 
 class Guard(BaseHTTPRequestHandler):
