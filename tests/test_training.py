@@ -27,7 +27,7 @@ from rag.training.holdout import HoldOut, recall_at_1, split
 from rag.training.network import Cutter, Network, encode
 from rag.training.recipe import Recipe
 from rag.training.train import train_encoder
-from rag.training.words import first_rows, learn_words
+from rag.training.words import first_rows, learn_lexicon, learn_words
 from rag.types import Paper, Rendition
 from rag.vocabulary import extended_tokenizer
 
@@ -138,6 +138,19 @@ def test_first_rows_lie_near_the_english_they_go_with() -> None:
     assert np.allclose(rows[3], table.mean(axis=0), atol=1e-6)
 
 
+def test_lexicon_holds_what_bigrams_most_likely_stand_for() -> None:
+    said = [("cats run", "猫咪跑步"), ("dogs run", "小狗跑步"), ("cats sleep", "猫咪睡觉")]
+    lexicon = learn_lexicon([Pair(one, other) for one, other in said * 3])
+    best = {word: max(told, key=told.__getitem__) for word, told in lexicon.items()}
+    assert best["猫咪"] == "cat"
+    assert best["跑步"] == "run"
+    assert all(0.1 <= p <= 1 for told in lexicon.values() for p in told.values())
+    assert all(len(told) <= 3 for told in lexicon.values())
+    # Seen in three pairs alone: too rare to tell.
+    assert "小狗" not in lexicon
+    assert learn_lexicon([]) == {}
+
+
 def test_network_is_the_sentence_transformer() -> None:
     base = base_model()
     texts = [ABSTRACT, "A testbed for agents"]
@@ -236,7 +249,13 @@ def test_trained_folder_loads_unchanged_and_serves_alike(trained: Path, tmp_path
 @pytest.mark.slow
 def test_the_same_call_gives_the_same_bytes(trained: Path, tmp_path: Path) -> None:
     train_encoder(some_papers(), tmp_path, TINY)
-    for name in ("trained.safetensors", "model.safetensors", "tokenizer.json", "README.md"):
+    for name in (
+        "trained.safetensors",
+        "model.safetensors",
+        "tokenizer.json",
+        "README.md",
+        "lexicon.json.gz",
+    ):
         assert (tmp_path / name).read_bytes() == (trained / name).read_bytes()
     train_encoder(some_papers(), tmp_path / "other", replace(TINY, seed=1))
     one, other = (f / "trained.safetensors" for f in (tmp_path, tmp_path / "other"))

@@ -36,6 +36,9 @@ Vectors have 384 dimensions and length one; texts are cut at 256 tokens. No prom
 
 Seed {seed}; recipe {fingerprint}.
 
+`lexicon.json.gz` is no part of the model: Chinese bigrams with the English stems that IBM Model 1
+gives them, for search by words.
+
 ## Figures
 {figures}
 

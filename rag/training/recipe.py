@@ -19,6 +19,8 @@ class Recipe:
     # Papers whose Chinese decides the vocabulary, and pairs that start its rows.
     word_papers: int = 8_000
     alignment_pairs: int = 150_000
+    # Pairs that the lexicon of the lexical leg is learnt from.
+    lexicon_pairs: int = 60_000
     # Frozen body: Chinese sentences onto their English twins' vectors.
     sentence_pairs: int = 110_000
     row_steps: int = 266
@@ -50,6 +52,7 @@ class Recipe:
             words=8_000,
             word_papers=1_000,
             alignment_pairs=10_000,
+            lexicon_pairs=10_000,
             sentence_pairs=2_000,
             row_steps=30,
             row_batch=64,

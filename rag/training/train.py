@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from rag.default_model import HEADS, MAX_TOKENS, BertModel, base_model
 from rag.errors import DigestError
+from rag.lexicon import LEXICON, write_lexicon
 from rag.training.card import Figures, model_card
 from rag.training.corpus import Pair, ParallelPaper, english_sentences, pairs
 from rag.training.export import export
@@ -22,7 +24,7 @@ from rag.training.network import Cutter, Ids, Network, encode, network_on_best_d
 from rag.training.recipe import Recipe
 from rag.training.rows import Twins, train_rows
 from rag.training.tuning import Example, Material, tune
-from rag.training.words import first_rows, learn_words
+from rag.training.words import first_rows, learn_lexicon, learn_words
 from rag.vocabulary import extended_tokenizer
 
 Progress = Callable[[str, int, int], None]
@@ -55,6 +57,8 @@ def train_encoder(
     progress: Progress | None = None,
 ) -> Figures:
     """Train an encoder on `papers` and write it as a model directory into `folder`.
+
+    The lexicon of the lexical leg, learnt from the same papers, goes beside it.
 
     Every stage leaves its result in `folder/training`, and long ones their state
     every few steps: the same call goes on where a stopped one was. The result is
@@ -111,7 +115,16 @@ def train_encoder(
     )
     figures = Figures(len(hold_out.questions), len(hold_out.papers), before, measured(start.cutter))
     export(network, start.base, start.words, folder, model_card(papers, recipe, figures))
+    _lexicon(twins[: recipe.lexicon_pairs], work / LEXICON.name, report)
+    shutil.copyfile(work / LEXICON.name, folder / LEXICON.name)
     return figures
+
+
+def _lexicon(twins: Sequence[Pair], path: Path, report: Progress) -> None:
+    if not path.exists():
+        report("lexicon", 0, 1)
+        write_lexicon(path, learn_lexicon(twins))
+        report("lexicon", 1, 1)
 
 
 def _before(path: Path, base: BertModel, measured: Callable[[Cutter], Recall]) -> Recall:

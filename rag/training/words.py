@@ -104,8 +104,10 @@ def learn_lexicon(pairs: Sequence[Pair]) -> dict[str, dict[str, float]]:
         columns[1].append(np.tile(right, len(left)))
         columns[2].append(np.full(len(left) * len(right), number, np.int64))
     first, second, third = (np.concatenate([np.zeros(0, np.int64), *c]) for c in columns)
+    if not len(first):
+        return {}
     links, chances = _model_1(first, second, third, len(chinese), len(english))
-    seen = np.bincount(np.unique(first * len(pairs) + third) // max(1, len(pairs)))
+    seen = np.bincount(np.unique(first * len(pairs) + third) // len(pairs))
     names, stems = list(chinese), list(english)
     lexicon: dict[str, dict[str, float]] = {}
     for link in np.lexsort((links, -chances)).tolist():
