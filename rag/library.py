@@ -22,6 +22,7 @@ from rag.digests import Parsed, Placed, layout_versions, parse
 from rag.durable import connect, forget
 from rag.errors import IndexDamaged
 from rag.layouts import Entry
+from rag.types import record
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (key TEXT PRIMARY KEY, body TEXT, sum INTEGER) WITHOUT ROWID;
@@ -192,7 +193,7 @@ class Library:
 
 def encode_entry(entry: Entry) -> str:
     """Return the entry as JSON; `decode_entry` is the inverse."""
-    return json.dumps(dataclasses.asdict(entry), ensure_ascii=False, default=date.isoformat)
+    return json.dumps(record(entry), ensure_ascii=False, default=date.isoformat)
 
 
 def decode_entry(body: str) -> Entry:

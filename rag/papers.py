@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import sqlite3
@@ -18,7 +17,7 @@ from rag.errors import IndexDamaged
 from rag.layouts.base import find_arxiv_id
 from rag.names import names_of
 from rag.text import fold
-from rag.types import Appearance, Filters, Paper, Rendition
+from rag.types import Appearance, Filters, Paper, Rendition, record
 
 _SCHEMA = """
 CREATE TABLE papers (number INTEGER PRIMARY KEY, arxiv_id TEXT UNIQUE, digest TEXT,
@@ -152,7 +151,10 @@ def author_key(name: str) -> str:
 
 def encode_paper(paper: Paper) -> str:
     """Return the paper as JSON; `decode_paper` is the inverse."""
-    return json.dumps(dataclasses.asdict(paper), ensure_ascii=False, default=date.isoformat)
+    data = record(paper)
+    for name in ("appearances", "renditions"):
+        data[name] = [record(part) for part in data[name]]
+    return json.dumps(data, ensure_ascii=False, default=date.isoformat)
 
 
 def decode_paper(body: str) -> Paper:
