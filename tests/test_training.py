@@ -45,7 +45,7 @@ TINY = Recipe(
     twins=4,
     bank=4,
     passage_length=32,
-    held_out=0.4,
+    held_out=0.5,
     held_out_among=2,
 )
 
