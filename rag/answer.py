@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from rag import compose
-from rag.chat import resolve
+from rag.chat import Resolved, is_settled, resolve
 from rag.cite import markers
+from rag.condense import condense
 from rag.errors import LLMError
 from rag.index import Index, open_index
 from rag.llm import load_llm, parse_spec
@@ -17,15 +18,16 @@ from rag.respond import Draft, quotes_for, respond
 from rag.search import checked
 from rag.settings import Settings
 from rag.types import Answer, Done, Event, Filters, Language, Paper, Passage, Retrieved, Token, Turn
-from rag.understand import understand
+from rag.understand import Understood, understand
 
 if TYPE_CHECKING:
     from llama_index.core.llms.llm import LLM
 
-    from rag.generate import Generated
-
+_Result = TypeVar("_Result")
 # How many papers a language model is shown, those that the draft cites first.
 _SHOWN = 6
+# Seconds that a model may take to complete a follow-up before it is searched as asked.
+_CONDENSING = 10.0
 
 
 def answer(
@@ -63,7 +65,8 @@ def stream(
 
     Takes and raises what `answer` does. The text of `Done` counts: it may mark
     or replace what the pieces before it said. Closing the iterator cancels a
-    language model's request.
+    language model's request; while the model is silent, empty pieces come, so
+    that there is always a moment to close it.
     """
     settings = settings or Settings.from_env()
     asked = checked(question, settings)
@@ -72,12 +75,14 @@ def stream(
         parse_spec(spec)
     index = open_index(settings)
     understood = understand(plain_question(asked), index, filters)
-    draft = respond(index, understood, resolve(understood, history), settings)
+    writer = _Writer(spec, settings)
+    resolved = yield from _completed(resolve(understood, history), understood, history, writer)
+    draft = respond(index, understood, resolved, settings)
     draft = replace(draft, answer=_as_asked(draft.answer, asked))
     yield Retrieved(draft.answer.hits)
     result = draft.answer
     try:
-        model = _model(spec, settings) if draft.open else None
+        model = writer.model() if draft.open else None
         if model is not None:
             yield Done((yield from _written(model, draft, index, history, settings)))
             return
@@ -95,8 +100,51 @@ def _as_asked(result: Answer, asked: str) -> Answer:
     return replace(result, question=asked, notes=notes)
 
 
-def _model(spec: object, settings: Settings) -> LLM | None:
-    return load_llm(spec, settings) if isinstance(spec, str) else cast("LLM", spec)
+@dataclass(slots=True)
+class _Writer:
+    """The language model of one question, reached at most once whether it answers or not."""
+
+    spec: object
+    settings: Settings
+    _reached: LLM | LLMError | None = None
+
+    def model(self) -> LLM | None:
+        """Return the model, None for "none"; raises `LLMError` when it can't be reached."""
+        if self._reached is None and self.spec != "none":
+            try:
+                self._reached = self._load()
+            except LLMError as error:
+                self._reached = error
+        if isinstance(self._reached, LLMError):
+            raise self._reached
+        return self._reached
+
+    def _load(self) -> LLM | None:
+        if isinstance(self.spec, str):
+            return load_llm(self.spec, self.settings)
+        return cast("LLM", self.spec)
+
+
+def _completed(
+    resolved: Resolved, understood: Understood, history: Sequence[Turn], writer: _Writer
+) -> Generator[Event, None, Resolved]:
+    """Have the model complete a follow-up that the conversation alone does not settle.
+
+    Whatever goes wrong, the question is then searched as it was asked.
+    """
+    if is_settled(resolved, understood, history):
+        return resolved
+    try:
+        model = writer.model()
+        if model is None:
+            return resolved
+        patience = min(_CONDENSING, writer.settings.llm_timeout)
+        asked = yield from _tokens(
+            condense(resolved.question, understood.language, history, llm=model, timeout=patience)
+        )
+    except LLMError:
+        return resolved
+    return replace(resolved, question=plain_question(asked))
 
 
 def _written(
@@ -137,13 +185,13 @@ def _written(
     )
 
 
-def _tokens(writing: Generator[str, None, Generated]) -> Generator[Event, None, Generated]:
+def _tokens(writing: Generator[str, None, _Result]) -> Generator[Event, None, _Result]:
     """Yield the pieces as events; closing this closes the writing, and its request."""
     try:
         while True:
             yield Token(next(writing))
     except StopIteration as stop:
-        return cast("Generated", stop.value)
+        return cast("_Result", stop.value)
     finally:
         writing.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ def generate(  # noqa: PLR0913 (each is the caller's to say)
 ) -> Generator[str, None, Generated]:
     """Yield the answer's text as it may be shown; return it checked.
 
-    `evidence` are the papers, best first, with the passages to show; `encode`
+    Empty pieces are signs of life while the model is silent. `evidence` are the papers, best first, with the passages to show; `encode`
     turns texts into unit vectors, for the check by meaning. `first_token` and
     `timeout` are seconds; closing the generator cancels the request. Raises
     `LLMError` when the model fails, takes too long, says nothing, or writes in
@@ -92,7 +93,7 @@ def generate(  # noqa: PLR0913 (each is the caller's to say)
         left = start + timeout - time.monotonic()
         reading = read(llm, prompt, language, first_token=first_token, total=left)
         # What was shown can't be taken back: a second try then only gives the end.
-        reply = _drained(reading) if shown else (yield from reading)
+        reply = (yield from _unseen(reading)) if shown else (yield from reading)
         shown = shown or bool(reply.shown)
         if not reply.wrong_language:
             return replace(
@@ -104,13 +105,16 @@ def generate(  # noqa: PLR0913 (each is the caller's to say)
     raise LLMError("The language model answers in another language.", _TRY_ANOTHER)
 
 
-def _drained(reading: Generator[str, None, Reply]) -> Reply:
-    while True:
-        try:
-            next(reading)
-        except StopIteration as stop:
-            reply: Reply = stop.value
-            return reply
+def _unseen(reading: Generator[str, None, Reply]) -> Generator[str, None, Reply]:
+    """Yield a sign of life in place of each piece."""
+    with closing(reading):
+        while True:
+            try:
+                next(reading)
+            except StopIteration as stop:
+                reply: Reply = stop.value
+                return reply
+            yield ""
 
 
 def _finished(

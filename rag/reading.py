@@ -50,13 +50,16 @@ def read(
 ) -> Generator[str, None, Reply]:
     """Yield the reply's text as it may be shown, and return the whole of it.
 
-    Nothing is shown before the first word in `language`; a reply that begins in
+    An empty piece comes now and then while the model is silent. Nothing is shown before the first word in `language`; a reply that begins in
     another language ends early. Raises `LLMError` as `replies` does.
     """
     reply, stream, gate = Reply(), _stream(prompt), _Gate(language)
     start = time.monotonic()
     with closing(replies(llm, _chat(prompt), first_token=first_token, total=total)) as incoming:
         for part in incoming:
+            if part is None:
+                yield ""
+                continue
             reply.usage = _usage(part) or reply.usage
             reply.cut = reply.cut or _finish(part) == "length"
             reply.raw += part.delta or ""

@@ -83,20 +83,31 @@ def respond(index: Index, understood: Understood, resolved: Resolved, settings: 
 
 
 def _searched(case: _Case, resolved: Resolved) -> Draft:
-    hits = find(
-        case.index,
-        case.understood.question,
-        _TOP,
-        case.understood.filters or None,
-        case.settings.dense_weight,
-    )
+    asked = dict.fromkeys((case.understood.question, case.question))
+    found = {question: _found(case, question) for question in asked}
+    hits = _merged(list(found.values()))
     if resolved.lean and not _stands_alone(hits, resolved.lean[0]):
         return _fact(case, _hits_of(case, resolved.lean), sure=True)
-    if not hits or not supports(case.index, case.understood.question, case.language, hits):
+    if not any(h and supports(case.index, q, case.language, h) for q, h in found.items()):
         return _refuse(case, hits)
     if case.understood.kind in ("list", "count"):
         return _list(case, hits)
     return _fact(case, hits, sure=bool(case.understood.filters) or _leads(hits))
+
+
+def _found(case: _Case, question: str) -> list[Hit]:
+    filters = case.understood.filters or None
+    return find(case.index, question, _TOP, filters, case.settings.dense_weight)
+
+
+def _merged(searches: Sequence[Sequence[Hit]]) -> list[Hit]:
+    """Return the papers of all searches, best first, each with its best score."""
+    best: dict[str, Hit] = {}
+    for hit in (hit for hits in searches for hit in hits):
+        known = best.setdefault(hit.paper.arxiv_id, hit)
+        if hit.score > known.score:
+            best[hit.paper.arxiv_id] = hit
+    return sorted(best.values(), key=lambda hit: -hit.score)[:_TOP]
 
 
 def _leads(hits: Sequence[Hit]) -> bool:
