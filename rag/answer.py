@@ -14,8 +14,8 @@ from rag.errors import LLMError
 from rag.index import Index, open_index
 from rag.llm import load_llm, parse_spec
 from rag.question import in_other_language, plain_question
-from rag.respond import Draft, quotes_for, respond
-from rag.search import checked
+from rag.respond import quotes_for, respond
+from rag.search import checked, search
 from rag.settings import Settings
 from rag.types import Answer, Done, Event, Filters, Language, Paper, Passage, Retrieved, Token, Turn
 from rag.understand import Understood, understand
@@ -71,26 +71,41 @@ def stream(
     settings = settings or Settings.from_env()
     asked = checked(question, settings)
     spec = settings.llm if llm is None else llm
-    if isinstance(spec, str):
-        parse_spec(spec)
+    writer = _Writer(spec, settings) if _names_a_model(spec) else None
     index = open_index(settings)
     understood = understand(plain_question(asked), index, filters)
-    writer = _Writer(spec, settings)
     resolved = yield from _completed(resolve(understood, history), understood, history, writer)
-    draft = respond(index, understood, resolved, settings)
-    draft = replace(draft, answer=_as_asked(draft.answer, asked))
+    draft = respond(index, understood, resolved, settings, rough=bool(writer))
     yield Retrieved(draft.answer.hits)
-    result = draft.answer
-    try:
-        model = writer.model() if draft.open else None
-        if model is not None:
-            yield Done((yield from _written(model, draft, index, history, settings)))
+    failed = None
+    if draft.open and writer:
+        try:
+            before = _as_asked(draft.answer, asked)
+            yield Done((yield from _written(writer.model(), before, index, history, settings)))
             return
-    except LLMError as error:
-        result = replace(result, notes=(*result.notes, _fallback(error, result.language)))
+        except LLMError as error:
+            failed = error
+        draft = respond(index, understood, resolved, settings)
+    result = _as_asked(draft.answer, asked)
+    if failed:
+        result = replace(result, notes=(*result.notes, _fallback(failed, result.language)))
     for line in result.text.splitlines(keepends=True):
         yield Token(line)
     yield Done(result)
+
+
+def prepare(settings: Settings | None = None, *, llm: str | None = None) -> None:
+    """Load what the first question would wait for: encoder, index, language model.
+
+    Takes and raises what `answer` does, and `LLMError` when the model can't be
+    reached. Nothing is asked of the model but what it is.
+    """
+    settings = settings or Settings.from_env()
+    spec = settings.llm if llm is None else llm
+    open_index(settings)
+    search("digest", top_k=1, settings=settings)
+    if load_llm(spec, settings) is not None:
+        import rag.generate  # noqa: F401 (it is enough that it is loaded)
 
 
 def _as_asked(result: Answer, asked: str) -> Answer:
@@ -98,6 +113,11 @@ def _as_asked(result: Answer, asked: str) -> Answer:
     if in_other_language(asked):
         notes = (*notes, "The question is in another language; the answer is in English.")
     return replace(result, question=asked, notes=notes)
+
+
+def _names_a_model(spec: object) -> bool:
+    """Return whether a model is to write; raises `SettingError` for what can't be meant."""
+    return not isinstance(spec, str) or parse_spec(spec)[0] != "none"
 
 
 @dataclass(slots=True)
@@ -108,9 +128,9 @@ class _Writer:
     settings: Settings
     _reached: LLM | LLMError | None = None
 
-    def model(self) -> LLM | None:
-        """Return the model, None for "none"; raises `LLMError` when it can't be reached."""
-        if self._reached is None and self.spec != "none":
+    def model(self) -> LLM:
+        """Return the model; raises `LLMError` when it can't be reached."""
+        if self._reached is None:
             try:
                 self._reached = self._load()
             except LLMError as error:
@@ -119,25 +139,22 @@ class _Writer:
             raise self._reached
         return self._reached
 
-    def _load(self) -> LLM | None:
-        if isinstance(self.spec, str):
-            return load_llm(self.spec, self.settings)
-        return cast("LLM", self.spec)
+    def _load(self) -> LLM:
+        loaded = load_llm(self.spec, self.settings) if isinstance(self.spec, str) else self.spec
+        return cast("LLM", loaded)
 
 
 def _completed(
-    resolved: Resolved, understood: Understood, history: Sequence[Turn], writer: _Writer
+    resolved: Resolved, understood: Understood, history: Sequence[Turn], writer: _Writer | None
 ) -> Generator[Event, None, Resolved]:
     """Have the model complete a follow-up that the conversation alone does not settle.
 
     Whatever goes wrong, the question is then searched as it was asked.
     """
-    if is_settled(resolved, understood, history):
+    if writer is None or is_settled(resolved, understood, history):
         return resolved
     try:
         model = writer.model()
-        if model is None:
-            return resolved
         patience = min(_CONDENSING, writer.settings.llm_timeout)
         asked = yield from _tokens(
             condense(resolved.question, understood.language, history, llm=model, timeout=patience)
@@ -148,12 +165,11 @@ def _completed(
 
 
 def _written(
-    model: LLM, draft: Draft, index: Index, history: Sequence[Turn], settings: Settings
+    model: LLM, before: Answer, index: Index, history: Sequence[Turn], settings: Settings
 ) -> Generator[Event, None, Answer]:
-    """Let the model write; yield its pieces and return the checked answer."""
+    """Let the model write in place of the draft; yield its pieces, return the checked answer."""
     from rag.generate import generate
 
-    before = draft.answer
     evidence = _evidence(before, index)
     writing = generate(
         before.question,

@@ -34,7 +34,7 @@ LAYERS = [
     {"store", "cache", "vectors", "manifest"},
     {"index"},
     {"build", "search", "understand", "catalog"},
-    {"extract", "guard", "replies", "local", "support"},
+    {"extract", "guard", "replies", "local", "support", "reasoning"},
     {"chat", "evidence", "compose", "cite", "prompt", "llm"},
     {"judge", "reading", "condense"},
     {"respond", "generate"},

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from scripted import Script, Scripted, serve
 
-from rag import check
+from rag.check import Finding, check
 from rag.errors import EncoderError
 from rag.settings import Settings
 
@@ -19,8 +19,8 @@ def script() -> Iterator[Script]:
     yield from serve()
 
 
-def parts(settings: Settings) -> dict[str, check.Finding]:
-    return {finding.part: finding for finding in check.check(settings)}
+def parts(settings: Settings) -> dict[str, Finding]:
+    return {finding.part: finding for finding in check(settings)}
 
 
 def test_everything_works(script: Script, seed_settings: Settings) -> None:
