@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,13 +45,15 @@ _LIKELY = 3
 class Checked:
     """One claiming sentence of an answer: whom it cites and how far they say so.
 
-    `added` tells that the citation is ours: the model had given none.
+    `added` tells that the citation is ours: the model had given none. `shown` is
+    the sentence as it stands in the answer, with what we put into it.
     """
 
     sentence: str
     arxiv_ids: tuple[str, ...]
     verdict: Verdict
     added: bool = False
+    shown: str = ""
 
 
 def judge(
@@ -79,8 +81,9 @@ def judge(
             head, _, rest = rest.partition(sentence)
             checked = bench.checked(sentence)
             if checked:
+                checked = replace(checked, shown=_marked(sentence, checked, language))
                 found.append(checked)
-            out += head + (_marked(sentence, checked, language) if checked else sentence)
+            out += head + (checked.shown if checked else sentence)
         lines.append(out + rest)
     return "\n".join(lines).strip(), tuple(found)
 
