@@ -10,6 +10,7 @@ from rag import compose
 from rag.chat import Resolved, is_settled, resolve
 from rag.cite import markers
 from rag.condense import condense
+from rag.entail import entailment_by
 from rag.errors import LLMError
 from rag.index import Index, open_index
 from rag.llm import load_llm, parse_spec
@@ -180,6 +181,7 @@ def _written(
         first_token=settings.llm_first_token,
         timeout=settings.llm_timeout,
         encode=index.encode,
+        entailment=entailment_by(index.encoder),
     )
     generated = yield from _tokens(writing)
     papers = {paper.arxiv_id: paper for paper, _ in evidence}

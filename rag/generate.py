@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rag.cite import markers
+from rag.entail import Entailment
 from rag.errors import LLMError
 from rag.judge import Checked, is_about_evidence, judge
 from rag.prompt import Evidence, Prompt, build_prompt
@@ -70,11 +71,13 @@ def generate(  # noqa: PLR0913 (each is the caller's to say)
     first_token: float = 30.0,
     timeout: float = 60.0,
     encode: Encode | None = None,
+    entailment: Entailment | None = None,
 ) -> Generator[str, None, Generated]:
     """Yield the answer's text as it may be shown; return it checked.
 
-    Empty pieces are signs of life while the model is silent. `evidence` are the papers, best first, with the passages to show; `encode`
-    turns texts into unit vectors, for the check by meaning. `first_token` and
+    Empty pieces are signs of life while the model is silent. `evidence` are the
+    papers, best first, with the passages to show; `encode` turns texts into unit
+    vectors, for the check by meaning, which `entailment` makes surer. `first_token` and
     `timeout` are seconds; closing the generator cancels the request. Raises
     `LLMError` when the model fails, takes too long, says nothing, or writes in
     another language twice; the message says why in a sentence.
@@ -97,7 +100,7 @@ def generate(  # noqa: PLR0913 (each is the caller's to say)
         shown = shown or bool(reply.shown)
         if not reply.wrong_language:
             return replace(
-                _finished(reply, prompt, question, language, encode),
+                _finished(reply, prompt, question, language, encode, entailment),
                 model=llm.metadata.model_name,
                 attempts=attempt,
                 seconds=time.monotonic() - start,
@@ -117,15 +120,22 @@ def _unseen(reading: Generator[str, None, Reply]) -> Generator[str, None, Reply]
             yield ""
 
 
-def _finished(
-    reply: Reply, prompt: Prompt, question: str, language: Language, encode: Encode | None
+def _finished(  # noqa: PLR0913, PLR0917 (all that an answer is made of)
+    reply: Reply,
+    prompt: Prompt,
+    question: str,
+    language: Language,
+    encode: Encode | None,
+    entailment: Entailment | None,
 ) -> Generated:
     if not reply.text and not reply.refused:
         raise LLMError("The language model gave an empty answer.", "'digest-rag check' tests it.")
     by_paper: dict[str, list[Passage]] = {i: [] for i in prompt.keys.values()}
     for passage in prompt.passages:
         by_paper[passage.arxiv_id].append(passage)
-    text, verdicts = judge(reply.text, language, by_paper, question=question, encode=encode)
+    text, verdicts = judge(
+        reply.text, language, by_paper, question=question, encode=encode, entailment=entailment
+    )
     refusal = _is_refusal(reply, verdicts)
     if not refusal and not markers(text):
         raise LLMError("The language model's answer rests on none of the papers.", _TRY_ANOTHER)

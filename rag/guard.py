@@ -54,9 +54,10 @@ _VERSION = re.compile(r"v\d+$")
 class Visible:
     """Drops reasoning blocks, chat-template tokens, HTML tags and invisible characters.
 
-    `count` is how many characters outside of such blocks came so far, `stray` the number of characters fed when a closing tag came without an
-    opening one: everything before it was reasoning too. Digits of other scripts
-    become ASCII, so that an id can't hide in them.
+    `count` is how many characters outside of such blocks came so far, `stray` the
+    number of characters fed when a closing tag came without an opening one: everything
+    before it was reasoning too. Digits of other scripts become ASCII, so that an id
+    can't hide in them.
     """
 
     def __init__(self) -> None:

@@ -56,8 +56,9 @@ def read(
 ) -> Generator[str, None, Reply]:
     """Yield the reply's text as it may be shown, and return the whole of it.
 
-    An empty piece comes now and then while the model is silent. Nothing is shown before the first word in `language`; a reply that begins in
-    another language ends early. Raises `LLMError` as `replies` does.
+    An empty piece comes now and then while the model is silent. Nothing is shown
+    before the first word in `language`, nor while it looks like reasoning; a reply
+    that begins in another language ends early. Raises `LLMError` as `replies` does.
     """
     reply, stream, gate = Reply(), _stream(prompt), _Gate(language)
     thoughts = Thoughts(llm.metadata.model_name)

@@ -23,8 +23,9 @@ _OPENINGS = (
     "the user asked", "the user's question", "the question asks", "the question is asking",
     "first, i", "first, let", "first i ", "i need to", "i should", "i have to", "i'm asked",
     "i am asked", "we need to", "we have to", "we are asked", "we're asked", "now, i", "now i ",
-    "thinking", "looking at the", "to answer this", "好的，", "好，", "嗯", "首先，我", "首先，用户",
-    "首先，让", "用户", "让我", "我需要", "我们需要", "我得", "我应该", "现在我", "现在，我", "问题是问",
+    "thinking", "looking at the", "to answer this", "好的，", "好，", "嗯", "首先，我",
+    "首先，用户", "首先，让", "用户", "让我", "我需要", "我们需要", "我得", "我应该", "现在我",
+    "现在，我", "问题是问",
 )  # fmt: skip
 _LONGEST = max(map(len, _OPENINGS))
 

@@ -28,8 +28,9 @@ def replies(
     """Yield the model's partial replies; closing the generator cancels the request.
 
     While the model is silent, None comes several times a second, because a
-    generator can be closed only where it yields. `first_token` and `total` are seconds from now. Raises `LLMError` when either
-    runs out or the model fails; the error names no key and has no cause.
+    generator can be closed only where it yields. `first_token` and `total` are
+    seconds from now. Raises `LLMError` when either runs out or the model fails; the
+    error names no key and has no cause.
     """
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     start = time.monotonic()

@@ -172,7 +172,9 @@ def _openai(
         "object": "chat.completion.chunk",
         "created": 1,
         "model": "tiny",
-        "choices": [{"index": 0, "delta": {"content": piece} | (more or {}), "finish_reason": finish}],
+        "choices": [
+            {"index": 0, "delta": {"content": piece} | (more or {}), "finish_reason": finish}
+        ],
     }
     if usage:
         chunk["usage"] = usage

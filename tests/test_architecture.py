@@ -23,6 +23,7 @@ LAYERS = [
         "onnx_graph",
         "numbers",
         "polarity",
+        "entail",
     },
     {"layouts", "layouts.*", "default_model", "embed"},
     {"sentence_encoder", "onnx_encoder", "passages", "lexical"},

@@ -2,7 +2,6 @@ from collections.abc import Iterator
 
 import pytest
 from scripted import Script, Scripted, serve
-
 from test_generate import drained
 
 from rag.condense import condense

@@ -9,6 +9,7 @@ import unicodedata
 import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from scripted import Script, Scripted, prompt_of, serve, split
@@ -21,6 +22,7 @@ from rag.settings import Settings
 from rag.text import strip_invisible
 from rag.types import Answer, Language, Paper, Passage, Turn
 
+Result = TypeVar("Result")
 EVAL = Path(__file__).resolve().parents[2] / "shared" / "eval" / "injection"
 ANY_ID = re.compile(r"(?<!\d)\d{4}\.\d{4,5}|(?:hep.th|cs|math|GT|mat)/\d{7}")
 
@@ -69,7 +71,7 @@ def ask(
     return drained(writing)
 
 
-def drained(writing: Generator[str, None, Generated]) -> tuple[str, Generated]:
+def drained(writing: Generator[str, None, Result]) -> tuple[str, Result]:
     shown = ""
     while True:
         try:
