@@ -29,7 +29,7 @@ from rag.embed import Encoder, load_encoder
 from rag.entail import entailment_by
 from rag.polarity import opposites
 from rag.settings import Settings
-from rag.support import Encode, measure, weigh
+from rag.support import Encode, concluded, measure, weigh
 from rag.text import sentences
 
 FOLDS, ROUNDS, RIDGE = 5, 30, 1.0
@@ -103,8 +103,11 @@ def main(folder: Path, *, words: bool, meaning: bool) -> None:
         # All at once: an encoder is several times faster on full batches.
         encode(sorted({text for pair in pairs for text in compared(pair)}))
     ways: dict[str, Any] = {"encode": encode, "entailment": entailment}
-    rows = np.array([measure(p["sentence"], [p["abstract"]], **ways).row() for p in pairs])
-    verdicts = [weigh(p["sentence"], [p["abstract"]], **ways) for p in pairs]
+    found = [measure(p["sentence"], [p["abstract"]], **ways) for p in pairs]
+    rows = np.array([features.row() for features in found])
+    verdicts = [
+        concluded(p["sentence"], [p["abstract"]], f) for p, f in zip(pairs, found, strict=True)
+    ]
     labels = np.array([p["label"] for p in pairs])
     counts = np.where(labels == "CONTRADICT", CONTRADICT_WEIGHT, 1.0)
     shipped = areas(np.array([v.score for v in verdicts]), labels)

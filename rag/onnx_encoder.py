@@ -78,8 +78,8 @@ class OnnxEncoder:
 
     def _run(self, output: str, text: str) -> Vectors:
         ids = np.array([self._tokenizer.encode(well_formed(text)).ids], np.int64)
-        found: list[Vectors] = self._session.run([output], {"input_ids": ids})
-        return found[0][0]
+        (found,) = self._session.run([output], {"input_ids": ids})
+        return np.asarray(found[0], np.float32)
 
 
 def open_default(index_dir: Path, truncate_dim: int = 0) -> OnnxEncoder:

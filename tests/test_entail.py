@@ -46,12 +46,18 @@ class Words:
         return np.random.default_rng(sum(map(ord, word))).normal(size=SIZE)
 
 
+def drawn(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 (a sample)
+
+
 def weights() -> dict[str, NDArray[np.float32]]:
     draw = np.random.default_rng(0)
     shapes = {
-        "q.weight": (WIDTH, SIZE), "v.weight": (WIDTH, SIZE), "t": (), "c.0.weight": (WIDTH, 4 * WIDTH),
-        "c.0.bias": (WIDTH,), "c.3.weight": (WIDTH, WIDTH), "c.3.bias": (WIDTH,),
-        "o.0.weight": (WIDTH, 4 * WIDTH), "o.0.bias": (WIDTH,), "o.3.weight": (3, WIDTH), "o.3.bias": (3,),
+        "q.weight": (WIDTH, SIZE), "v.weight": (WIDTH, SIZE), "t": (),
+        "c.0.weight": (WIDTH, 4 * WIDTH), "c.0.bias": (WIDTH,),
+        "c.3.weight": (WIDTH, WIDTH), "c.3.bias": (WIDTH,),
+        "o.0.weight": (WIDTH, 4 * WIDTH), "o.0.bias": (WIDTH,),
+        "o.3.weight": (3, WIDTH), "o.3.bias": (3,),
     }  # fmt: skip
     return {name: np.asarray(draw.normal(size=s), np.float32) for name, s in shapes.items()}
 
@@ -105,23 +111,23 @@ def test_weights_that_are_missing_or_damaged_are_done_without(tmp_path: Path) ->
     ["PPA increases accuracy.", "It does not need labels.", "It is fast.", "该方法提高了准确率。"],
 )
 def test_a_turned_sentence_says_something_else(text: str) -> None:
-    found = {turned(text, random.Random(n)) for n in range(20)}
+    found = {turned(text, drawn(n)) for n in range(20)}
     assert text not in found
     assert found - {None}
 
 
 def test_a_reworded_sentence_keeps_its_direction() -> None:
     for n in range(40):
-        text = reworded("Experiments show that PPA increases accuracy.", random.Random(n))
+        text = reworded("Experiments show that PPA increases accuracy.", drawn(n))
         words = {word.strip(".").lower() for word in text.split()}
         assert not words & {*contrast._DOWN, "decreases", "reduces", "not"}
 
 
 def test_examples_of_all_labels_are_drawn_and_the_same_each_time() -> None:
-    found = [e for n in range(30) for e in examples([PAPER, PAPER], random.Random(n))]
+    found = [e for n in range(30) for e in examples([PAPER, PAPER], drawn(n))]
     assert {e.label for e in found} == {0, 1, 2}
     assert all(e.claim and e.texts for e in found)
-    again = [e for n in range(30) for e in examples([PAPER, PAPER], random.Random(n))]
+    again = [e for n in range(30) for e in examples([PAPER, PAPER], drawn(n))]
     assert found == again
     # A changed copy on either side, and on both: no side tells the label alone.
     contrary = [e for e in found if e.label == CONTRADICTED]
@@ -134,9 +140,7 @@ def test_the_network_learns_and_serves_the_same_without_torch(tmp_path: Path) ->
 
     from rag.training import entailment as training
 
-    rows = [
-        e for n in range(60) for e in examples([PAPER, PAPER], random.Random(n)) if e.label != 1
-    ]
+    rows = [e for n in range(60) for e in examples([PAPER, PAPER], drawn(n)) if e.label != 1]
     draw = np.random.default_rng(1)
     directions: dict[str, NDArray[np.float16]] = {}
 

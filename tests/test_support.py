@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import rag
 from rag.numbers import names_missing, numbers_missing
 from rag.polarity import direction, is_negated, opposites
+from rag.settings import Settings
 from rag.support import weigh
 
 TEXT = (
@@ -141,3 +143,23 @@ def test_between_languages_meaning_decides_if_the_encoder_knows_chinese(
         return np.array(rows, np.float32)
 
     assert weigh("该方法防御代理。", ["PPA protects."], encode=encode).label == label
+
+
+def test_the_public_function_measures_meaning_by_the_settings_encoder(
+    seed_index: Settings,
+) -> None:
+    says = "PPA cuts the attack success rate from 98.3% to 1.85%, without retraining."
+    verdict = rag.support(says, [TEXT], settings=seed_index)
+    assert verdict.similarity is not None
+    assert verdict.contradicted is not None
+    contrary = rag.support(
+        "PPA increases the attack success rate from 1.85% to 98.3%.", [TEXT], settings=seed_index
+    )
+    assert contrary.contradicted is not None
+    assert contrary.contradicted > verdict.contradicted
+    assert contrary.score < verdict.score
+    chinese = rag.support("PPA 降低了攻击成功率。", [TEXT], settings=seed_index)
+    opposite = rag.support("PPA 提高了攻击成功率。", [TEXT], settings=seed_index)
+    assert chinese.score > opposite.score
+    assert rag.support("", [TEXT], settings=seed_index).label == "unsupported"
+    assert rag.support("PPA works.", [], settings=seed_index).label == "unsupported"

@@ -12,13 +12,12 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from rag.text import has_han, sentences
 from rag.training.corpus import ParallelPaper
 
 ENTAILED, NEITHER, CONTRADICTED = 0, 1, 2
-Label = Literal[0, 1, 2]
+Label = int
 _Table = Mapping[str, Sequence[str]]
 
 _UP = (
