@@ -29,7 +29,8 @@ from rag.base_model import verified_base_model
 from rag.build import build_index
 from rag.embed import Encoder, load_encoder
 from rag.evaluate import SINGLE, Item, read_questions
-from rag.lexical import LexicalIndex, write_lexical
+from rag.invert import write_postings
+from rag.postings import Postings
 from rag.search import fuse
 from rag.settings import DEFAULT_ENCODER, Settings
 
@@ -120,10 +121,13 @@ def public_set(
             relevant.setdefault(query, {})[document] = int(grade)
     queries = [q for q in rows_of(folder / "queries.jsonl") if q["_id"] in relevant]
     asked = [q.get("text_nolatin") or q["text"] for q in queries]
-    write_lexical(scratch / folder.name, texts)
-    lexical = LexicalIndex(scratch / folder.name)
+    write_postings(scratch / folder.name, texts)
+    lexical = Postings([scratch / folder.name], [None])
     ids = [d["_id"] for d in documents]
-    words = [best(lexical.scores(question), ids) for question in asked]
+    words = [
+        {ids[row]: float(score) for row, score in zip(*lexical.top(question, POOL), strict=True)}
+        for question in asked
+    ]
     targets = [relevant[q["_id"]] for q in queries]
     yield "BM25 alone", mean_ndcg(words, targets)
     for name, encoder in (("all-MiniLM-L6-v2", mini), ("default encoder", ours)):

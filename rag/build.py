@@ -1,11 +1,12 @@
-"""Build the index: every part in a fresh folder, verified, then swapped in whole."""
+"""Build the index: what is new in a fresh segment, verified, then swapped in whole."""
 
 from __future__ import annotations
 
-import os
+import errno
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,24 +17,43 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from rag.cache import encode_cached
-from rag.digests import Reading, read_digests
+from rag.digests import Parsed, account, named_files
+from rag.durable import forget, held, write_whole
 from rag.embed import Encoder, load_encoder
-from rag.errors import IndexBusy, IndexDamaged, IndexMissing, IndexStale, NoPapers, SettingError
-from rag.index import CURRENT, GENERATIONS, Index, current_manifest, open_index
-from rag.lexical import tokens, write_lexical
-from rag.manifest import Manifest, sources, staleness
-from rag.passages import all_passages
+from rag.errors import (
+    IndexBusy,
+    IndexDamaged,
+    IndexFailure,
+    IndexMissing,
+    IndexStale,
+    IndexUnwritable,
+    NoPapers,
+    ServiceDown,
+    SettingError,
+)
+from rag.index import (
+    CURRENT,
+    GENERATIONS,
+    READERS,
+    Index,
+    current_manifest,
+    open_index,
+    where_vectors,
+)
+from rag.library import Library
+from rag.manifest import Manifest, Stats, fingerprints, misfit, read_manifest, sources, staleness
+from rag.plan import Plan, plan_update, plan_whole
+from rag.segment import SEGMENTS, check_segment, drop_segment, write_segment
 from rag.settings import Settings
-from rag.store import write_store
-from rag.types import Ledger, Passage
-from rag.vectors import write_vectors
+from rag.types import Ledger
+from rag.verify import verify
 
 Progress = Callable[[str, int, int], None]
 
-_VECTORS, _LOCK = "vectors.sqlite", "build.lock"
+LIBRARY, VECTORS, _LOCK = "library.sqlite", "vectors.sqlite", "build.lock"
 _NAME_FORMAT = "%Y%m%dT%H%M%S%f"
 _WAIT_FOR_BUILD = 600.0
-_SAMPLE = 16
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 
 
 def build_index(
@@ -41,29 +61,34 @@ def build_index(
     *,
     settings: Settings | None = None,
     progress: Progress | None = None,
+    whole: bool = False,
 ) -> Ledger:
-    """Build the index anew from digests and make it the current one.
+    """Bring the index up to date with the digests, and make that the current one.
 
     `paths` are files or folders (default: the setting's, else those of the last
-    build, else seeds/). `progress` is called with (stage, done, total). Vectors
-    of unchanged passages are taken from the cache. Until the last step the old
-    index answers, and it stays in place when anything fails.
+    build, else seeds/). `progress` is called with (stage, done, total). Only what
+    is new or changed is written, unless `whole` is set or the index was made by
+    another encoder or version; vectors of unchanged passages are taken from the
+    cache in any case. Until the last step the old index answers, and it stays in
+    place when anything fails.
 
     Raises `NoPapers` when no paper could be read, `DigestError` for a path that
-    does not exist, `SettingError` when the index's folder can't be made, and
-    `IndexBusy` when another build does not end in ten minutes.
+    does not exist, `SettingError` when the index's folder can't be made,
+    `IndexUnwritable` when it can't be written, and `IndexBusy` when another build
+    does not end in ten minutes.
     """
     settings = settings or Settings.from_env()
     report = progress or (lambda stage, done, total: None)
     _make_folder(settings.index_dir)
-    with _build_lock(settings, report):
+    with _telling_of_the_disk(settings), _build_lock(settings, report):
+        before = current_manifest(settings)
         given = tuple(Path(p).resolve() for p in paths) if paths else None
-        wanted = given or sources(settings, current_manifest(settings))
+        wanted = given or sources(settings, before)
         report("reading", 0, 1)
-        reading = read_digests(wanted)
-        if not reading.papers:
-            raise NoPapers(reading.failed)
-        return _Build(settings, wanted, reading, report).run()
+        named = named_files(wanted)
+        digests, stats = fingerprints(named, before)
+        work = _Build(settings, wanted, named, digests, stats, report)
+        return work.run(None if whole else before)
 
 
 def ensure_index(settings: Settings, progress: Progress | None = None) -> Ledger | None:
@@ -73,7 +98,7 @@ def ensure_index(settings: Settings, progress: Progress | None = None) -> Ledger
     """
     try:
         index = open_index(settings)
-        _ = index.store, index.lexical, index.vectors, index.encoder
+        _ = index.store, index.lexical, index.dense, index.encoder
         usable = not staleness(index.manifest, settings)
     except (IndexMissing, IndexStale, IndexDamaged):
         usable = False
@@ -82,79 +107,165 @@ def ensure_index(settings: Settings, progress: Progress | None = None) -> Ledger
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    """One build: write every part in a fresh folder, verify, swap, tidy up."""
+    """One build: plan, write a segment, verify, swap, tidy up."""
 
     settings: Settings
     wanted: tuple[Path, ...]
-    reading: Reading
+    named: list[tuple[str, Path]]
+    digests: dict[str, str]
+    stats: Stats
     report: Progress
 
-    def run(self) -> Ledger:
+    def run(self, before: Manifest | None) -> Ledger:
         name = datetime.now(UTC).strftime(_NAME_FORMAT)
+        segment = self.settings.index_dir / SEGMENTS / name
         folder = self.settings.index_dir / GENERATIONS / name
-        folder.mkdir(parents=True)
+        encoder = load_encoder(self.settings)
+        parsed, plan = self._plan(before, encoder)
         try:
-            ledger = self._write(folder)
-            before = current_manifest(self.settings)
-            _swap(self.settings.index_dir, name)
+            passages, embedded = self._write(segment, plan, encoder)
+            manifest = self._manifest(name, plan, passages, parsed, encoder)
+            folder.mkdir(parents=True)
+            manifest.write(folder)
+            self.report("verifying", 0, 1)
+            verify([segment] if plan.papers else [], where_vectors(self.settings))
+            self.report("verifying", 1, 1)
+            last = current_manifest(self.settings)
+            write_whole(self.settings.index_dir / CURRENT, name + "\n")
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
+            drop_segment(segment, where_vectors(self.settings))
             raise
-        _tidy(folder.parent, {name, before.generation if before else name})
-        return ledger
+        tidy(self.settings, {name, last.generation if last else name})
+        self._forget(last)
+        return self._ledger(parsed, manifest, embedded)
 
-    def _write(self, folder: Path) -> Ledger:
-        passages = all_passages(self.reading.papers)
-        encoder = load_encoder(self.settings)
-        vectors, embedded = self._write_parts(folder, passages, encoder)
-        manifest = self._manifest(folder.name, len(passages), encoder)
-        manifest.write(folder)
-        self.report("verifying", 0, 1)
-        _verify(Index(folder, manifest, self.settings), passages, vectors)
-        self.report("verifying", 1, 1)
-        return Ledger(
-            files=len(self.reading.files),
-            entries=self.reading.entries,
-            papers=len(self.reading.papers),
-            passages=len(passages),
-            embedded=embedded,
-            incomplete=self.reading.incomplete,
-            failed=self.reading.failed,
-            generation=folder.name,
-        )
+    def _plan(self, before: Manifest | None, encoder: Encoder) -> tuple[dict[str, Parsed], Plan]:
+        """Read what is new in the digests and say what to write; read all if damaged."""
+        path = self.settings.index_dir / LIBRARY
+        try:
+            return self._plan_with(path, before, encoder)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            forget(path)
+            return self._plan_with(path, None, encoder)
 
-    def _write_parts(
-        self, folder: Path, passages: Sequence[Passage], encoder: Encoder
-    ) -> tuple[NDArray[np.float32], int]:
-        """Write store, lexical index and vectors; return the vectors and how many are new."""
-        texts = [passage.indexed_text for passage in passages]
-        cache = self.settings.index_dir / _VECTORS
-        vectors, embedded = encode_cached(cache, encoder, texts, partial(self.report, "embedding"))
-        self.report("writing", 0, 3)
-        write_store(folder / "papers.sqlite", self.reading.papers, passages)
-        self.report("writing", 1, 3)
-        write_lexical(folder / "lexical", texts)
-        self.report("writing", 2, 3)
-        write_vectors(folder / "chroma", [p.id for p in passages], vectors, _metadata(passages))
-        self.report("writing", 3, 3)
-        return vectors, embedded
+    def _plan_with(
+        self, path: Path, before: Manifest | None, encoder: Encoder
+    ) -> tuple[dict[str, Parsed], Plan]:
+        with Library(path) as library:
+            parsed = library.read(self.named, self.digests, partial(self.report, "reading"))
+            if not any(p.count for p in parsed.values()):
+                raise NoPapers(account(self.named, parsed, ()).failed)
+            base = self._base(before, encoder)
+            if base is None:
+                return parsed, plan_whole(library, self.digests)
+            return parsed, plan_update(base, library, self.digests)
 
-    def _manifest(self, generation: str, passages: int, encoder: Encoder) -> Manifest:
+    def _base(self, before: Manifest | None, encoder: Encoder) -> Index | None:
+        """Return the generation to update, None when there is none that fits and is sound."""
+        if before is None or before.encoder_fingerprint != encoder.fingerprint:
+            return None
+        if misfit(before, self.settings):
+            return None
+        folder = self.settings.index_dir / GENERATIONS / before.generation
+        try:
+            index = Index(folder, before, self.settings)
+            for segment in index.segments:
+                check_segment(segment.folder)
+                _ = segment.nearest.count
+            return index
+        except ServiceDown:
+            # What is only out of reach is not made anew.
+            raise
+        except IndexFailure:
+            return None
+
+    def _write(self, segment: Path, plan: Plan, encoder: Encoder) -> tuple[int, int]:
+        """Write the new segment; return its passages and how many of them were encoded."""
+        embedded = 0
+        cache = self.settings.index_dir / VECTORS
+
+        def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+            nonlocal embedded
+            vectors, embedded = encode_cached(
+                cache, encoder, texts, partial(self.report, "embedding")
+            )
+            return vectors
+
+        self.report("embedding", 0, 0)
+        if not plan.papers:
+            return 0, 0
+        progress = partial(self.report, "writing")
+        where = where_vectors(self.settings)
+        return write_segment(segment, plan.papers, encode, progress, where), embedded
+
+    def _manifest(
+        self,
+        name: str,
+        plan: Plan,
+        passages: int,
+        parsed: Mapping[str, Parsed],
+        encoder: Encoder,
+    ) -> Manifest:
         return Manifest(
-            generation=generation,
+            generation=name,
             built=datetime.now(UTC).isoformat(timespec="seconds"),
             sources=tuple(map(str, self.wanted)),
-            digests=self.reading.fingerprints,
+            digests=self.digests,
             encoder=self.settings.encoder,
             encoder_fingerprint=encoder.fingerprint,
             dimension=encoder.dimension,
             truncate_dim=self.settings.truncate_dim,
-            entries=self.reading.entries,
-            papers=len(self.reading.papers),
-            passages=passages,
-            incomplete=len(self.reading.incomplete),
-            failed=len(self.reading.failed),
+            entries=sum(p.count for p in parsed.values()),
+            papers=plan.kept_papers + len(plan.papers),
+            passages=plan.kept_passages + passages,
+            incomplete=sum(len(p.incomplete) for p in parsed.values()),
+            failed=sum(len(p.failed) for p in parsed.values()),
+            segments=(*plan.kept, *([name] if plan.papers else [])),
+            dead=plan.dead,
+            stats=self.stats,
+            chroma=self.settings.chroma_url,
         )
+
+    def _ledger(self, parsed: Mapping[str, Parsed], manifest: Manifest, embedded: int) -> Ledger:
+        reading = account(self.named, parsed, ())
+        return Ledger(
+            files=len(reading.files),
+            entries=reading.entries,
+            papers=manifest.papers,
+            passages=manifest.passages,
+            embedded=embedded,
+            incomplete=reading.incomplete,
+            failed=reading.failed,
+            generation=manifest.generation,
+        )
+
+    def _forget(self, last: Manifest | None) -> None:
+        """Drop what was read from digests that are gone; of no consequence if it fails."""
+        kept = [self.digests, last.digests if last else {}]
+        with suppress(sqlite3.Error), Library(self.settings.index_dir / LIBRARY) as library:
+            library.forget(kept)
+
+
+def tidy(settings: Settings, keep: set[str]) -> None:
+    """Delete what no generation in use needs: `keep`, and those that a reader has open.
+
+    What a killed build left goes too.
+    """
+    generations = settings.index_dir / GENERATIONS
+    for folder in generations.iterdir():
+        if folder.name not in keep and not held(folder / READERS):
+            shutil.rmtree(folder, ignore_errors=True)
+    needed = set[str]()
+    for folder in generations.iterdir():
+        with suppress(IndexDamaged):
+            needed.update(read_manifest(folder).segments)
+    segments = settings.index_dir / SEGMENTS
+    for folder in segments.iterdir() if segments.is_dir() else ():
+        if folder.name not in needed:
+            drop_segment(folder, where_vectors(settings))
 
 
 @contextmanager
@@ -178,31 +289,25 @@ def _build_lock(settings: Settings, report: Progress) -> Iterator[None]:
         lock.release()
 
 
-def _metadata(passages: Sequence[Passage]) -> list[dict[str, str]]:
-    return [
-        {"arxiv_id": p.arxiv_id, "part": p.part, "language": p.language, "digest": p.digest}
-        for p in passages
-    ]
+@contextmanager
+def _telling_of_the_disk(settings: Settings) -> Iterator[None]:
+    """Turn a full or protected disk into a message."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        raise _unwritable(settings, error.strerror or str(error)) from error
+    except sqlite3.OperationalError as error:
+        raise _unwritable(settings, str(error)) from error
 
 
-def _verify(index: Index, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
-    """Raise `IndexDamaged` unless every part holds the passages it should."""
-    sound = index.store.passage_count == index.vectors.count == len(passages)
-    sound = sound and index.store.passage_ids() == [p.id for p in passages]
-    step = max(1, len(passages) // _SAMPLE)
-    for row in range(0, len(passages), step):
-        nearest = index.vectors.nearest(vectors[row], 1)
-        # Equal texts have equal vectors: the nearest need not be the same passage.
-        sound = sound and bool(nearest) and nearest[0][1] > 0.999
-        text = passages[row].indexed_text
-        scores = index.lexical.scores(text)
-        sound = sound and len(scores) == len(passages) and (scores[row] > 0 or not tokens(text))
-    index.store.close()
-    if not sound:
-        raise IndexDamaged(
-            "The index that was just built does not hold what it should.",
-            "Check that the disk is not full, then run 'digest-rag index' again.",
-        )
+def _unwritable(settings: Settings, reason: str) -> IndexUnwritable:
+    return IndexUnwritable(
+        f"The index in '{settings.index_dir}' can't be written ({reason}).",
+        "What was indexed before still answers; make room or give the right to write, "
+        "then run 'digest-rag index' again.",
+    )
 
 
 def _make_folder(index_dir: Path) -> None:
@@ -213,22 +318,3 @@ def _make_folder(index_dir: Path) -> None:
             f"The index folder '{index_dir}' can't be made ({error.strerror}).",
             "Set RAG_INDEX to a folder that you may write to.",
         ) from error
-
-
-def _swap(index_dir: Path, name: str) -> None:
-    pointer = index_dir / f"{CURRENT}.new"
-    with pointer.open("w", encoding="utf-8") as file:
-        file.write(name + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    pointer.replace(index_dir / CURRENT)
-
-
-def _tidy(generations: Path, keep: set[str]) -> None:
-    """Delete all generations but those to keep: the current one and the one before.
-
-    The one before may still be in use; what a killed build left goes too.
-    """
-    for folder in generations.iterdir():
-        if folder.name not in keep:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -61,10 +61,10 @@ def _encoder(settings: Settings) -> str:
 
 def _index(settings: Settings) -> str:
     index = open_index(settings)
-    papers = index.store.papers()
-    index.vectors.nearest(index.encoder.encode_queries([papers[0].title])[0], 1, None)
+    index.dense.near(index.encode(["Does it work?"])[0], 1)
+    index.lexical.top("Does it work?", 1)
     return (
-        f"{index.store.paper_count:,} papers in {index.store.passage_count:,} passages, "
+        f"{index.store.paper_count:,} papers in {index.manifest.passages:,} passages, "
         f"generation {index.folder.name}."
     )
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from rag import console
+from rag import console, upkeep
 from rag.console import Progress, say
-from rag.errors import DigestRagError, NoPapers, SettingError
+from rag.errors import DigestRagError, SettingError
 from rag.options import (
     Announcement,
     Author,
@@ -25,7 +25,6 @@ from rag.options import (
     filters_of,
 )
 from rag.settings import Settings
-from rag.types import Ledger
 
 app = typer.Typer(
     name="digest-rag",
@@ -36,27 +35,9 @@ app = typer.Typer(
     add_completion=False,
 )
 
+app.add_typer(upkeep.app)
+
 _STOPPED = 130
-
-
-@app.command(epilog="Example: digest-rag index ~/digests")
-def index(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(help="Digest files or folders [default: the last ones].")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Rebuild or update the index, and account for every file and entry."""
-    from rag.build import build_index
-
-    settings = Settings.from_env()
-    try:
-        with Progress() as progress:
-            ledger = build_index(paths, settings=settings, progress=progress)
-    except NoPapers as error:
-        console.print_ledger(Ledger(failed=error.failed), as_json)
-        raise
-    console.print_ledger(ledger, as_json)
 
 
 @app.command(epilog='Example: digest-rag search "KV cache compression" --category cs.LG')
@@ -150,24 +131,6 @@ def show(arxiv_id: str, as_json: Json = False) -> None:
         console.print_json(console.paper_data(paper))
     else:
         console.print_paper(paper)
-
-
-@app.command(epilog="Example: digest-rag status --json")
-def status(as_json: Json = False) -> None:
-    """Say what the index holds and whether it is up to date."""
-    from rag.index import current_folder
-    from rag.manifest import read_manifest, staleness
-
-    settings = Settings.from_env()
-    manifest = read_manifest(current_folder(settings))
-    reason = staleness(manifest, settings)
-    if as_json:
-        place = str(settings.index_dir)
-        console.print_json({**dataclasses.asdict(manifest), "stale": reason, "index_dir": place})
-        return
-    console.print_manifest(manifest, settings.index_dir, reason)
-    if reason:
-        say("Run 'digest-rag index'.")
 
 
 @app.command(epilog="Example: digest-rag check --llm ollama:qwen3")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from rag.errors import DigestRagError
 from rag.types import Answer, Hit, Ledger, Paper
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from rag.check import Finding
     from rag.manifest import Manifest
+    from rag.watch import Update
 
 
 class Progress:
@@ -117,6 +119,32 @@ def print_ledger(ledger: Ledger, as_json: bool) -> None:
     for bad in ledger.failed:
         place = f", line {bad.line}" if bad.line else ""
         typer.echo(f"  {bad.path}{place}: {bad.reason}")
+
+
+def print_update(update: Update | DigestRagError, *, as_json: bool) -> None:
+    """Print a line on an update of the index on stdout, and one on an error on stderr."""
+    if isinstance(update, DigestRagError):
+        say(f"digest-rag: {update}")
+        return
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(update), ensure_ascii=False, default=_plain))
+        return
+    ledger = update.ledger
+    digests = ", ".join(
+        f"{count} {what}"
+        for count, what in (
+            (update.added, "new"),
+            (update.changed, "changed"),
+            (update.removed, "removed"),
+        )
+        if count
+    )
+    failed = f", {len(ledger.failed)} failed" if ledger.failed else ""
+    typer.echo(
+        f"{datetime.now():%Y-%m-%d %H:%M:%S}  digests: {digests or 'no change'}; "
+        f"{ledger.papers} papers from {ledger.files} digests{failed}, "
+        f"{ledger.embedded} texts embedded, {update.seconds:.1f} s"
+    )
 
 
 def print_paper(paper: Paper) -> None:

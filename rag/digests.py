@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -17,12 +17,31 @@ SUFFIXES = frozenset({".txt", ".md", ".markdown"})
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
+# (digest name, position in the file, entry), as `merge` takes them.
+Placed = tuple[str, int, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What one file holds, whatever its name and place.
+
+    `entries` are `count` (position, entry) pairs, cleaned; `incomplete` are (arXiv id,
+    line, missing parts); `failed` are (line, reason), where line 0 is the file.
+    `readable` says that the file is a digest at all.
+    """
+
+    entries: tuple[tuple[int, Entry], ...] = ()
+    count: int = 0
+    incomplete: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
+    failed: tuple[tuple[int, str], ...] = ()
+    readable: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What was read: one paper per arXiv id, and all that was odd on the way.
 
-    `files` could be read, `failed` not; `fingerprints` has them all, as
-    `fingerprint` returns them.
+    `files` could be read, `failed` not.
     """
 
     files: tuple[Path, ...]
@@ -30,7 +49,6 @@ class Reading:
     papers: tuple[Paper, ...]
     incomplete: tuple[Incomplete, ...]
     failed: tuple[Failure, ...]
-    fingerprints: dict[str, str]
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
@@ -56,17 +74,37 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     return sorted(found)
 
 
+def named_files(paths: Iterable[Path]) -> list[tuple[str, Path]]:
+    """Return (digest name, path) of the files named by, or below, `paths`, sorted by path.
+
+    A name is the file's stem, with as much of its folders as tells it apart.
+    Raises `DigestError` for a path that does not exist.
+    """
+    names: list[tuple[str, Path]] = []
+    taken: set[str] = set()
+    for path in find_files(paths):
+        name, parents = path.stem, list(path.parts[:-1])
+        while name in taken and parents:
+            name = f"{parents.pop()}/{name}"
+        if name in taken:
+            name = f"{name}{path.suffix}"
+        taken.add(name)
+        names.append((name, path))
+    return names
+
+
 def layout_versions() -> dict[str, int]:
     """Return every layout's name and version, for the index's fingerprint."""
     return {layout.name: layout.version for layout in layouts()}
 
 
-def fingerprint(paths: Iterable[Path]) -> dict[str, str]:
-    """Return {digest name: sha256 of its bytes} of the files below `paths`.
-
-    A file that can't be read has the fingerprint "unreadable".
-    """
-    return {name: _sha256(path) for name, path in _named(find_files(paths))}
+def fingerprint(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, "unreadable" when it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "unreadable"
 
 
 def read_digests(paths: Iterable[Path]) -> Reading:
@@ -75,31 +113,41 @@ def read_digests(paths: Iterable[Path]) -> Reading:
     A file or entry that can't be read becomes a `Failure` and the rest is read.
     Raises `DigestError` only for a path that does not exist.
     """
-    files: list[Path] = []
-    entries: list[tuple[str, int, Entry]] = []
-    incomplete: list[Incomplete] = []
-    failed: list[Failure] = []
-    fingerprints: dict[str, str] = {}
-    for name, path in _named(find_files(paths)):
-        fingerprints[name] = _sha256(path)
-        try:
-            text, layout = _open(path)
-        except (OSError, ValueError) as error:
-            failed.append(Failure(str(path), 0, _reason(error)))
-            continue
-        files.append(path)
-        found, odd, bad = _read_entries(name, path, text, layout)
-        entries += found
-        incomplete += odd
-        failed += bad
-    return Reading(
-        tuple(files),
-        len(entries),
-        merge(entries),
-        tuple(incomplete),
-        tuple(failed),
-        fingerprints,
+    named = named_files(paths)
+    parsed = {name: parse(path) for name, path in named}
+    return account(
+        named, parsed, merge((n, at, entry) for n, p in parsed.items() for at, entry in p.entries)
     )
+
+
+def account(
+    named: Sequence[tuple[str, Path]], parsed: Mapping[str, Parsed], papers: Sequence[Paper]
+) -> Reading:
+    """Return the account of files that were parsed, by name, and merged to `papers`."""
+    return Reading(
+        files=tuple(path for name, path in named if parsed[name].readable),
+        entries=sum(parsed[name].count for name, _ in named),
+        papers=tuple(papers),
+        incomplete=tuple(
+            Incomplete(arxiv_id, name, line, missing)
+            for name, _ in named
+            for arxiv_id, line, missing in parsed[name].incomplete
+        ),
+        failed=tuple(
+            Failure(str(path), line, reason)
+            for name, path in named
+            for line, reason in parsed[name].failed
+        ),
+    )
+
+
+def parse(path: Path) -> Parsed:
+    """Return what the file at `path` holds; never raises for what it holds."""
+    try:
+        text, layout = _open(path)
+    except (OSError, ValueError) as error:
+        return Parsed(failed=((0, _reason(error)),), readable=False)
+    return _read_entries(text, layout)
 
 
 def decode(data: bytes) -> str:
@@ -117,40 +165,17 @@ def decode(data: bytes) -> str:
     raise ValueError("it is neither UTF-8 nor GB 18030 text")
 
 
-def merge(entries: Sequence[tuple[str, int, Entry]]) -> tuple[Paper, ...]:
+def merge(entries: Iterable[Placed]) -> tuple[Paper, ...]:
     """Return one paper per arXiv id from (digest name, position, entry) triples.
 
     Title and abstract come from the newest version, among equals from the
     latest digest and then the first read; every appearance, every distinct
     rendition, every category and the first known list of authors are kept.
     """
-    groups: dict[str, list[tuple[str, int, Entry]]] = {}
+    groups: dict[str, list[Placed]] = {}
     for item in entries:
         groups.setdefault(item[2].arxiv_id or "", []).append(item)
     return tuple(_paper(arxiv_id, group) for arxiv_id, group in groups.items())
-
-
-def _named(files: list[Path]) -> list[tuple[str, Path]]:
-    """Name each file by its stem, with as much of its folders as tells it apart."""
-    names: list[tuple[str, Path]] = []
-    taken: set[str] = set()
-    for path in files:
-        name, parents = path.stem, list(path.parts[:-1])
-        while name in taken and parents:
-            name = f"{parents.pop()}/{name}"
-        if name in taken:
-            name = f"{name}{path.suffix}"
-        taken.add(name)
-        names.append((name, path))
-    return names
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return "unreadable"
 
 
 def _open(path: Path) -> tuple[str, Layout]:
@@ -172,24 +197,21 @@ def _reason(error: OSError | ValueError) -> str:
     return str(error)
 
 
-def _read_entries(
-    name: str, path: Path, text: str, layout: Layout
-) -> tuple[list[tuple[str, int, Entry]], list[Incomplete], list[Failure]]:
-    found: list[tuple[str, int, Entry]] = []
-    incomplete: list[Incomplete] = []
-    failed: list[Failure] = []
+def _read_entries(text: str, layout: Layout) -> Parsed:
+    found: list[tuple[int, Entry]] = []
+    incomplete: list[tuple[str, int, tuple[str, ...]]] = []
+    failed: list[tuple[int, str]] = []
     for position, raw_entry in enumerate(layout.read(text), start=1):
         entry = _cleaned(raw_entry)
         if entry.arxiv_id is None:
-            reason = f"entry {position} has no arXiv id"
-            failed.append(Failure(str(path), entry.line, reason))
+            failed.append((entry.line, f"entry {position} has no arXiv id"))
             continue
-        found.append((name, position, entry))
+        found.append((position, entry))
         if missing := _missing(entry, layout):
-            incomplete.append(Incomplete(entry.arxiv_id, name, entry.line, missing))
+            incomplete.append((entry.arxiv_id, entry.line, missing))
     if not found and not failed:
-        failed.append(Failure(str(path), 0, "it holds no papers"))
-    return found, incomplete, failed
+        failed.append((0, "it holds no papers"))
+    return Parsed(tuple(found), len(found), tuple(incomplete), tuple(failed))
 
 
 def _cleaned(entry: Entry) -> Entry:
@@ -210,7 +232,7 @@ def _missing(entry: Entry, layout: Layout) -> tuple[str, ...]:
     )
 
 
-def _paper(arxiv_id: str, group: list[tuple[str, int, Entry]]) -> Paper:
+def _paper(arxiv_id: str, group: list[Placed]) -> Paper:
     def freshness(item: tuple[int, Entry]) -> tuple[bool, int, date, int]:
         index, entry = item
         return bool(entry.abstract), entry.version or 0, entry.date or date.min, -index

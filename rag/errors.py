@@ -10,7 +10,9 @@
     │   ├── IndexMissing   nothing was built yet
     │   ├── IndexStale     built from other digests, settings or model
     │   ├── IndexDamaged   a file of the index is missing or unreadable
-    │   └── IndexBusy      another process is building
+    │   ├── IndexBusy      another process is building
+    │   ├── IndexUnwritable  the disk is full or protected
+    │   └── ServiceDown    the Chroma service does not answer, or not to us
     └── LLMError           the language model can't be reached or used
 
 A message is a sentence, and `hint` what to do next. Only the command line and
@@ -96,6 +98,14 @@ class IndexDamaged(IndexFailure):
 
 class IndexBusy(IndexFailure):
     """Another process holds the index for writing."""
+
+
+class IndexUnwritable(IndexFailure):
+    """The disk is full, or the index's folder may not be written."""
+
+
+class ServiceDown(IndexFailure):
+    """The Chroma service that holds the vectors does not answer, or refuses to."""
 
 
 class LLMError(DigestRagError):

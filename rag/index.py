@@ -2,8 +2,10 @@
 
 index_store/
     CURRENT                  the name of the current generation
-    vectors.sqlite           vectors by content and encoder, kept over rebuilds
-    generations/NAME/        papers.sqlite, chroma/, lexical/, manifest.json
+    library.sqlite           what was read out of every digest, by content
+    vectors.sqlite           vectors by content and encoder
+    segments/NAME/           papers, vectors and words; never changed (`rag.segment`)
+    generations/NAME/        manifest.json: which segments, and what they were built from
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import math
 import re
 import threading
+import weakref
 from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
@@ -19,43 +22,63 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.dense import Dense
+from rag.durable import hold
 from rag.embed import Encoder, load_encoder
-from rag.errors import IndexDamaged, IndexMissing, IndexStale
-from rag.lexical import LexicalIndex
-from rag.manifest import Manifest, read_manifest, staleness
+from rag.errors import IndexDamaged, IndexFailure, IndexMissing, IndexStale
+from rag.manifest import Manifest, misfit, read_manifest, staleness
 from rag.names import IN_TITLE
-from rag.passages import telling_of
+from rag.postings import Postings
+from rag.segment import SEGMENTS, Segment, Where, check_segment
 from rag.settings import Settings
 from rag.store import PaperStore
-from rag.vectors import VectorIndex
 
-CURRENT, GENERATIONS = "CURRENT", "generations"
+CURRENT, GENERATIONS, READERS = "CURRENT", "generations", "readers.lock"
 _NAME = re.compile(r"\d{8}T\d{12}", re.ASCII)
+_TRIES = 3
 
 
 class Index:
-    """One open generation. Its parts are opened on first use and then shared."""
+    """One open generation. Its parts are opened on first use and then shared.
+
+    While it is open its generation is marked as in use, and is kept.
+    """
 
     def __init__(self, folder: Path, manifest: Manifest, settings: Settings) -> None:
-        """Keep what to open; `open_index` is the way in."""
+        """Open the segments; `open_index` is the way in.
+
+        Raises `IndexDamaged` when a segment is not as it was written.
+        """
         self.folder = folder
         self.manifest = manifest
         self._settings = settings
+        release = hold(folder / READERS)
+        weakref.finalize(self, release)
+        base = folder.parent.parent / SEGMENTS
+        self.segments = [_segment(base / name, settings) for name in manifest.segments]
 
     @cached_property
     def store(self) -> PaperStore:
-        """The papers and passages."""
-        return PaperStore(self.folder / "papers.sqlite")
+        """The papers."""
+        manifest = self.manifest
+        dead = [manifest.dead.get(name, []) for name in manifest.segments]
+        store = PaperStore([s.folder for s in self.segments], dead, list(manifest.digests))
+        weakref.finalize(self, store.close)
+        return store
 
     @cached_property
-    def vectors(self) -> VectorIndex:
+    def dense(self) -> Dense:
         """The dense leg."""
-        return VectorIndex(self.folder / "chroma")
+        return Dense(self.segments, self.store.live)
 
     @cached_property
-    def lexical(self) -> LexicalIndex:
+    def lexical(self) -> Postings:
         """The lexical leg."""
-        return LexicalIndex(self.folder / "lexical")
+        live = [
+            None if mask is None else np.repeat(mask, np.diff(segment.first_row))
+            for segment, mask in zip(self.segments, self.store.live_parts, strict=True)
+        ]
+        return Postings([segment.folder / "postings" for segment in self.segments], live)
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -65,15 +88,10 @@ class Index:
             raise _stale(f"the encoder '{encoder.name}' is not the one it was built with")
         return encoder
 
-    @cached_property
-    def author_names(self) -> dict[str, list[str]]:
-        """{author's comparison key: arXiv ids}."""
-        return self.store.author_names()
-
     def rarity(self, token: str) -> float:
         """Return a token's inverse document frequency over the passages, > 0."""
         seen = self.lexical.document_frequency(token)
-        return math.log(1 + self.store.passage_count / (1 + seen))
+        return math.log(1 + self.manifest.passages / (1 + seen))
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors of questions and sentences, shape (len(texts), dimension)."""
@@ -95,53 +113,65 @@ class Index:
         days = self.store.tally("day")
         return date.fromisoformat(max(days)) if days else None
 
-    @cached_property
-    def owners(self) -> NDArray[np.int64]:
-        """For each passage's row the number of its paper in `paper_ids`."""
-        numbers = {arxiv_id: n for n, arxiv_id in enumerate(self.paper_ids)}
-        return np.array([numbers[i] for i in self.store.owners()], dtype=np.int64)
-
-    @cached_property
-    def paper_ids(self) -> tuple[str, ...]:
-        """The papers' arXiv ids, in the order of their first passages."""
-        return tuple(dict.fromkeys(self.store.owners()))
-
-    @cached_property
-    def rows(self) -> dict[str, int]:
-        """The row of each passage id."""
-        return {passage_id: row for row, passage_id in enumerate(self.store.passage_ids())}
-
-    @cached_property
-    def tellings(self) -> dict[str, set[str]]:
-        """Who tells of each paper: its author, a digest, or both."""
-        found: dict[str, set[str]] = {}
-        for arxiv_id, telling in map(telling_of, self.rows):
-            found.setdefault(arxiv_id, set()).add(telling)
-        return found
-
 
 _open: dict[tuple[Path, Settings], Index] = {}
 _opening = threading.Lock()
+_segments: weakref.WeakValueDictionary[tuple[Path, str], Segment] = weakref.WeakValueDictionary()
 
 
 def open_index(settings: Settings) -> Index:
     """Return the current generation, opened, and compared with the digests, once per process.
 
-    Raises `IndexMissing` when nothing was built, `IndexStale` when what it was
-    built from has changed, `IndexDamaged` when it can't be read.
+    A new generation is noticed at the next call, and opens only what is new; the
+    digests are compared with the first one that a process opens. Raises
+    `IndexMissing` when nothing was built, `IndexStale` when what it was built from
+    has changed, `IndexDamaged` when it can't be read.
     """
-    folder = current_folder(settings)
+    for again in range(_TRIES):
+        folder = current_folder(settings)
+        try:
+            return _opened(folder, settings)
+        except IndexFailure:
+            # It may have been replaced, and deleted, since its name was read.
+            if again == _TRIES - 1 or current_folder(settings) == folder:
+                raise
+    raise AssertionError
+
+
+def _opened(folder: Path, settings: Settings) -> Index:
+    index = _open.get((folder, settings))
+    if index is not None:
+        return index
     with _opening:
         index = _open.get((folder, settings))
         if index is None:
             manifest = read_manifest(folder)
-            if reason := staleness(manifest, settings):
+            # Who serves already goes on serving while the next digest arrives.
+            serving = any(k[0].parent == folder.parent and k[1] == settings for k in _open)
+            if reason := (misfit if serving else staleness)(manifest, settings):
                 raise _stale(reason)
+            index = Index(folder, manifest, settings)
             # Nobody asks for a replaced generation again; who still holds it may use it.
             for key in [k for k in _open if k[0] != folder and k[0].parent == folder.parent]:
                 del _open[key]
-            index = _open[(folder, settings)] = Index(folder, manifest, settings)
+            _open[(folder, settings)] = index
         return index
+
+
+def _segment(folder: Path, settings: Settings) -> Segment:
+    """Return a segment, opened once per process however many generations share it."""
+    key = (folder, settings.chroma_url)
+    segment = _segments.get(key)
+    if segment is None:
+        check_segment(folder)
+        segment = Segment(folder, where_vectors(settings))
+        _segments[key] = segment
+    return segment
+
+
+def where_vectors(settings: Settings) -> Where:
+    """Return where the settings say that the segments' vectors are."""
+    return settings.chroma_url, settings.chroma_token, settings.chroma_database
 
 
 def current_folder(settings: Settings) -> Path:

@@ -1,21 +1,13 @@
-"""Lexical search: our own tokens for English, Chinese and model names, over bm25s."""
+"""The lexical tokens of a text: English words, Chinese bigrams, model names in parts."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rag.errors import IndexDamaged
-
 TOKENS_VERSION = 2
-_K1, _B = 1.2, 0.75
 
 _HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _CHAR = rf"[^\W_{_HAN}]"
@@ -89,48 +81,3 @@ def _stem(word: str) -> str:
     if plural := _ACRONYMS.fullmatch(word):
         return plural[1]
     return str(_stemmer().stemWord(word))
-
-
-class LexicalIndex:
-    """BM25 (Lucene's form, k1 = 1.2, b = 0.75) over the passages' tokens, by row."""
-
-    def __init__(self, folder: Path) -> None:
-        """Open the index in `folder`; raises `IndexDamaged` when it can't be read."""
-        import bm25s
-
-        try:
-            self._bm25 = bm25s.BM25.load(folder, mmap=True)
-            arrays = self._bm25.scores
-            sound = len(arrays["data"]) == len(arrays["indices"]) == arrays["indptr"][-1]
-            sound = sound and len(arrays["indptr"]) > max(self._bm25.vocab_dict.values())
-        except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise IndexDamaged.of(folder) from error
-        if not sound:
-            raise IndexDamaged.of(folder)
-
-    def scores(self, question: str) -> NDArray[np.float32]:
-        """Return each passage's BM25 score, shape (passages,), all >= 0."""
-        wanted = list(dict.fromkeys(tokens(question)))
-        known = [t for t in wanted if t in self._bm25.vocab_dict]
-        if not known:
-            return np.zeros(self._bm25.scores["num_docs"], dtype=np.float32)
-        scores: NDArray[np.float32] = self._bm25.get_scores(known)
-        return scores
-
-    def document_frequency(self, token: str) -> int:
-        """Return in how many passages `token` stands; 0 for an unknown one."""
-        number = self._bm25.vocab_dict.get(token)
-        if number is None:
-            return 0
-        start, end = self._bm25.scores["indptr"][number : number + 2]
-        return int(end - start)
-
-
-def write_lexical(folder: Path, texts: Iterable[str]) -> None:
-    """Build the index of `texts`, one per row, and save it in `folder`."""
-    import bm25s
-
-    corpus: Sequence[list[str]] = [tokens(text) or [""] for text in texts]
-    bm25 = bm25s.BM25(method="lucene", k1=_K1, b=_B)
-    bm25.index(corpus, show_progress=False)
-    bm25.save(folder, show_progress=False)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +24,7 @@ _RECIPE = f"mean,unit,{MAX_TOKENS},int8,2"
 _OUTPUTS = "states"
 # Passages between two calls of `progress`.
 _STRIDE = 256
-_GRAPH, _TOKENIZER = "model.onnx", "tokenizer.json"
+_GRAPH, _TOKENIZER, _SUMS = "model.onnx", "tokenizer.json", "sums.json"
 
 
 class OnnxEncoder:
@@ -93,6 +95,7 @@ def open_default(index_dir: Path, truncate_dim: int = 0) -> OnnxEncoder:
     folder = index_dir / "encoders" / _hash(f"{identity},{_OUTPUTS}")
     if folder.is_dir():
         try:
+            _check(folder)
             return OnnxEncoder(folder, identity, truncate_dim)
         except Exception:  # onnxruntime and tokenizers raise their own kinds
             shutil.rmtree(folder, ignore_errors=True)
@@ -116,10 +119,24 @@ def export_default(folder: Path, trained: Path = TRAINED) -> None:
     try:
         (scratch / _GRAPH).write_bytes(sentence_graph(model.weights, HEADS, "int8"))
         (scratch / _TOKENIZER).write_text(model.tokenizer, encoding="utf-8")
+        (scratch / _SUMS).write_text(json.dumps(_sums(scratch)), encoding="utf-8")
         scratch.chmod(0o755)
         _put_in_place(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check(folder: Path) -> None:
+    """Raise ValueError unless the files are as they were written.
+
+    One wrong bit of a weight gives other vectors and no error.
+    """
+    if json.loads((folder / _SUMS).read_text(encoding="utf-8")) != _sums(folder):
+        raise ValueError("checksum")
+
+
+def _sums(folder: Path) -> dict[str, int]:
+    return {name: zlib.crc32((folder / name).read_bytes()) for name in (_GRAPH, _TOKENIZER)}
 
 
 def _put_in_place(scratch: Path, folder: Path) -> None:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rag.columns import Mask
 from rag.errors import QuestionError
 from rag.index import Index, open_index
 from rag.layouts.base import ARXIV_ID
 from rag.names import mentions
-from rag.passages import telling_of
 from rag.question import plain_question
 from rag.settings import Settings
 from rag.text import strip_invisible
-from rag.types import Filters, Hit
+from rag.types import Filters, Hit, Paper, Passage
 
-# How many passages each leg brings to the fusion.
-_POOL = 200
+# How many papers the dense leg, and how many passages the lexical leg brings.
+_PAPERS = 100
+_PASSAGES = 200
 # A BM25 score counts as much as a fiftieth of it in cosine: best on questions held
 # out of the encoder's training, and good on SciFact.
 _WORDS_TO_COSINE = 50.0
@@ -78,8 +77,8 @@ def find(  # noqa: PLR0913 (each is the caller's to say)
 
     `names` lifts the papers that the question names.
     """
-    allowed = index.store.select(filters) if filters else None
-    if allowed is not None and not allowed:
+    allowed = index.store.allowed(filters) if filters else None
+    if allowed is not None and not allowed.any():
         return []
     dense, dense_rows = dense_leg(index, question, allowed)
     lexical, lexical_rows = lexical_leg(index, question, allowed)
@@ -88,12 +87,10 @@ def find(  # noqa: PLR0913 (each is the caller's to say)
         fused = _with_names(index, question, fused, allowed)
     best = sorted(fused, key=lambda paper: (-fused[paper], paper))[: max(top_k, 0)]
     rows = {**lexical_rows, **dense_rows}
-    chosen = {paper: rows[paper] if paper in rows else _first_row(index, paper) for paper in best}
-    passages = index.store.passages(list(chosen.values()))
     return [
         Hit(
             paper=paper,
-            passage=passages[chosen[paper.arxiv_id]],
+            passage=_passage(index, paper, rows.get(paper.arxiv_id)),
             score=fused[paper.arxiv_id],
             dense=dense.get(paper.arxiv_id, 0.0),
             lexical=lexical.get(paper.arxiv_id, 0.0),
@@ -102,13 +99,17 @@ def find(  # noqa: PLR0913 (each is the caller's to say)
     ]
 
 
-def _first_row(index: Index, arxiv_id: str) -> int:
-    """Return the row of a paper's first passage; it has at least one."""
-    return index.rows[index.store.passages_of(arxiv_id)[0].id]
+def _passage(index: Index, paper: Paper, row: int | None) -> Passage:
+    """Return the passage in that row, the paper's first if None."""
+    passages = index.store.passages_of(paper.arxiv_id)
+    if row is None:
+        return passages[0]
+    number = int(index.dense.paper_of(np.array([row]))[0])
+    return passages[row - index.dense.first_row_of(number)]
 
 
 def _with_names(
-    index: Index, question: str, fused: dict[str, float], allowed: list[str] | None
+    index: Index, question: str, fused: dict[str, float], allowed: Mask | None
 ) -> dict[str, float]:
     """Lift the papers that the question names, by id, title or name, above the rest.
 
@@ -118,8 +119,8 @@ def _with_names(
     lift = {paper: weight for paper, weight in named.items() if weight >= _SURE}
     lift |= {m[1]: _BY_ID for m in ARXIV_ID.finditer(question) if index.store.paper(m[1])}
     if allowed is not None:
-        kept = set(allowed)
-        lift = {paper: weight for paper, weight in lift.items() if paper in kept}
+        numbers = {paper: index.store.number(paper) for paper in lift}
+        lift = {p: weight for p, weight in lift.items() if allowed[numbers[p]]}
     if not lift:
         return fused
     lifted = {p: fused.get(p, 0.0) + lift.get(p, 0.0) for p in {**fused, **lift}}
@@ -128,49 +129,32 @@ def _with_names(
 
 
 def dense_leg(
-    index: Index, question: str, allowed: list[str] | None
+    index: Index, question: str, allowed: Mask | None
 ) -> tuple[dict[str, float], dict[str, int]]:
-    """Return {arxiv id: likeness} and {arxiv id: row of the likest passage}.
-
-    A paper's likeness is the mean of the best cosine similarities of its
-    abstract and of its summaries: two tellings of one paper err apart. Of a
-    telling that is not among the nearest passages it counts as the least near.
-    """
+    """Return {arxiv id: likeness} and {arxiv id: row of the likest passage}."""
     vector = index.encoder.encode_queries([question])[0]
-    ids = None
-    if allowed is not None:
-        ids = [p.id for arxiv_id in allowed for p in index.store.passages_of(arxiv_id)]
-    near = index.vectors.nearest(vector, _POOL, ids)
-    best: dict[str, dict[str, float]] = {}
-    rows: dict[str, int] = {}
-    for passage_id, similarity in near:
-        arxiv_id, telling = telling_of(passage_id)
-        best.setdefault(arxiv_id, {}).setdefault(telling, similarity)
-        rows.setdefault(arxiv_id, index.rows[passage_id])
-    scores = {
-        paper: fmean(found.get(telling, near[-1][1]) for telling in index.tellings[paper])
-        for paper, found in best.items()
-    }
-    return scores, rows
+    papers, likeness, rows = index.dense.near(vector, _PAPERS, allowed)
+    ids = index.store.ids(papers)
+    found = [ids[number] for number in papers.tolist()]
+    return dict(zip(found, likeness.tolist(), strict=True)), dict(
+        zip(found, rows.tolist(), strict=True)
+    )
 
 
 def lexical_leg(
-    index: Index, question: str, allowed: list[str] | None
+    index: Index, question: str, allowed: Mask | None
 ) -> tuple[dict[str, float], dict[str, int]]:
     """Return {arxiv id: best BM25 score} of the papers with any, and those rows."""
-    scores = index.lexical.scores(question)
-    if allowed is not None:
-        wanted = set(allowed)
-        numbers = [n for n, arxiv_id in enumerate(index.paper_ids) if arxiv_id in wanted]
-        scores = np.where(np.isin(index.owners, numbers), scores, 0.0)
+    mask = None if allowed is None else index.dense.rows_of(allowed)
+    rows, scores = index.lexical.top(question, _PASSAGES, mask)
+    papers = index.dense.paper_of(rows)
+    ids = index.store.ids(papers)
     found: dict[str, float] = {}
-    rows: dict[str, int] = {}
-    for row in _best_rows(scores, _POOL):
-        arxiv_id = index.paper_ids[index.owners[row]]
-        if arxiv_id not in found:
-            found[arxiv_id] = float(scores[row])
-            rows[arxiv_id] = row
-    return found, rows
+    best: dict[str, int] = {}
+    for number, row, score in zip(papers.tolist(), rows.tolist(), scores.tolist(), strict=True):
+        found.setdefault(ids[number], score)
+        best.setdefault(ids[number], row)
+    return found, best
 
 
 def weight_for(
@@ -208,13 +192,3 @@ def _scaled(scores: Mapping[str, float], floor: float | None) -> dict[str, float
     low = min(scores.values()) if floor is None else floor
     span = max(scores.values()) - low
     return {paper: (s - low) / span if span > 0 else 1.0 for paper, s in scores.items()}
-
-
-def _best_rows(scores: NDArray[np.float32], count: int) -> list[int]:
-    """Return the rows of the `count` highest positive scores, best first."""
-    if len(scores) > count:
-        top = np.argpartition(-scores, count)[:count]
-    else:
-        top = np.arange(len(scores))
-    order = top[np.lexsort((top, -scores[top]))]
-    return [int(row) for row in order if scores[row] > 0]

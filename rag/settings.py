@@ -40,6 +40,25 @@ class Settings:
         default_factory=lambda: project_dir() / "index_store",
         metadata={"variable": "RAG_INDEX", "help": "Folder that holds the index."},
     )
+    chroma_url: str = field(
+        default="",
+        metadata={
+            "variable": "RAG_CHROMA_URL",
+            "help": "Chroma service that holds the vectors, http(s)://HOST:PORT; else the index.",
+        },
+    )
+    chroma_token: str = field(
+        default="",
+        repr=False,
+        metadata={"variable": "RAG_CHROMA_TOKEN", "help": "Token of that service (secret)."},
+    )
+    chroma_database: str = field(
+        default="",
+        metadata={
+            "variable": "RAG_CHROMA_DATABASE",
+            "help": "TENANT/DATABASE there; else Chroma's default ones.",
+        },
+    )
     encoder: str = field(
         default=DEFAULT_ENCODER,
         metadata={

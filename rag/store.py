@@ -1,279 +1,258 @@
-"""The papers and passages of one index generation, in SQLite, and exact selection.
+"""The papers of an index generation: its segments read as one, and exact selection.
 
-The file is written once and never changed, so that any number of threads and
-processes may read it.
+A paper's number counts from 0 over all segments; a superseded paper is in none
+of the results. Any number of threads and processes may read.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import re
-import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
 
-from rag.errors import IndexDamaged
-from rag.layouts.base import find_arxiv_id
-from rag.names import names_of
-from rag.text import fold
-from rag.types import Appearance, Filters, Paper, Passage, Rendition
+import numpy as np
+from numpy.typing import NDArray
 
-T = TypeVar("T")
+from rag.columns import COLUMNS, Mask
+from rag.papers import PaperFile, author_key
+from rag.passages import passages_of
+from rag.types import Filters, Paper, Passage
 
-_SUFFIX = re.compile(r"\.(?:txt|md|markdown)$", re.IGNORECASE)
-
-_SCHEMA = """
-CREATE TABLE papers (position INTEGER PRIMARY KEY, arxiv_id TEXT UNIQUE, body TEXT);
-CREATE TABLE passages (row INTEGER PRIMARY KEY, id TEXT UNIQUE, arxiv_id TEXT, body TEXT);
-CREATE INDEX passages_of ON passages (arxiv_id);
-CREATE TABLE appearances (arxiv_id TEXT, digest TEXT, category TEXT, day TEXT, announce TEXT);
-CREATE INDEX appearances_by_day ON appearances (day);
-CREATE INDEX appearances_by_category ON appearances (category);
-CREATE INDEX appearances_by_digest ON appearances (digest);
-CREATE TABLE authors (arxiv_id TEXT, name TEXT);
-CREATE TABLE names (name TEXT, arxiv_id TEXT, weight REAL, PRIMARY KEY (name, arxiv_id))
-    WITHOUT ROWID;
-"""
+_PART = 500
+_LONGEST_NAME = 5
 
 
 class PaperStore:
-    """Read access to one generation's papers and passages.
+    """Read access to the live papers of one generation."""
 
-    A passage's row is its number in the lexical index and counts from 0.
-    """
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        dead: Sequence[Sequence[int]] = (),
+        digests: Sequence[str] = (),
+    ) -> None:
+        """Open the segments in `folders`; raises `IndexDamaged` when one is none.
 
-    def __init__(self, path: Path) -> None:
-        """Open `path`; raises `IndexDamaged` when it is missing or no store."""
-        self._path = path
-        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+        `dead` are, for each segment, the local numbers of superseded papers;
+        `digests` name the digests in the order in which papers are listed.
+        """
+        self._order = {name: n for n, name in enumerate(digests)}
+        self._parts: list[PaperFile] = []
+        start = 0
         try:
-            self._db = sqlite3.connect(uri, uri=True, check_same_thread=False)
-        except sqlite3.Error as error:
-            raise IndexDamaged.of(path) from error
-        try:
-            self.passage_count = self._count("passages")
-            self.paper_count = self._count("papers")
-        except IndexDamaged:
-            self._db.close()
+            for n, folder in enumerate(folders):
+                part = PaperFile(folder, start, dead[n] if dead else ())
+                self._parts.append(part)
+                start += part.count
+        except BaseException:
+            self.close()
             raise
+        self.size = start
+        self.paper_count = start - sum(len(part.dead) for part in self._parts)
         self.paper = lru_cache(maxsize=4096)(self._paper)
         self.passages_of = lru_cache(maxsize=4096)(self._passages_of)
 
     def close(self) -> None:
-        """Close the file; the store can't be used afterwards."""
-        self._db.close()
+        """Close the files; the store can't be used afterwards."""
+        for part in self._parts:
+            part.db.close()
 
-    def _paper(self, arxiv_id: str) -> Paper | None:
-        """Return the paper of that id (without version), or None."""
-        rows = self._rows("SELECT body FROM papers WHERE arxiv_id = ?", (arxiv_id,))
-        return self._decode(decode_paper, rows[0][0]) if rows else None
+    @property
+    def live_parts(self) -> list[Mask | None]:
+        """Which papers of each segment are live, None when all are."""
+        return [part.live for part in self._parts]
 
-    def _passages_of(self, arxiv_id: str) -> tuple[Passage, ...]:
-        """Return the passages of the paper of that id, in order."""
-        sql = "SELECT body FROM passages WHERE arxiv_id = ? ORDER BY row"
-        return tuple(self._decode(_passage, body) for (body,) in self._rows(sql, (arxiv_id,)))
+    @cached_property
+    def live(self) -> Mask | None:
+        """Which paper numbers are live, None when all are."""
+        if all(part.live is None for part in self._parts):
+            return None
+        return np.concatenate(
+            [np.ones(p.count, dtype=np.bool_) if p.live is None else p.live for p in self._parts]
+        )
 
     def papers(self, arxiv_ids: Iterable[str] | None = None) -> list[Paper]:
         """Return all papers in the digests' order, or those of the ids given."""
         if arxiv_ids is None:
-            sql = "SELECT body FROM papers ORDER BY position"
-            return [self._decode(decode_paper, body) for (body,) in self._rows(sql)]
+            arxiv_ids = self._listed(None)
         return [paper for i in arxiv_ids if (paper := self.paper(i)) is not None]
 
-    def owners(self) -> list[str]:
-        """Return the arXiv id of every passage, by row."""
-        return [i for (i,) in self._rows("SELECT arxiv_id FROM passages ORDER BY row")]
-
-    def passage_ids(self) -> list[str]:
-        """Return the id of every passage, by row."""
-        return [i for (i,) in self._rows("SELECT id FROM passages ORDER BY row")]
-
-    def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
-        """Return {row: passage} of the rows given."""
-        marks = ",".join("?" * len(rows))
-        sql = f"SELECT row, body FROM passages WHERE row IN ({marks})"
-        return {n: self._decode(_passage, body) for n, body in self._rows(sql, tuple(rows))}
-
-    def select(self, filters: Filters) -> list[str]:
-        """Return the arXiv ids that `filters` allow, in the digests' order.
+    def allowed(self, filters: Filters) -> Mask:
+        """Return which paper numbers `filters` allow, shape (size,).
 
         Conditions on an appearance must hold for one and the same appearance.
         """
-        conditions, values = _conditions(filters)
-        sql = f"SELECT arxiv_id FROM papers WHERE {conditions} ORDER BY position"
-        # SQLite takes no lone surrogates, which a terminal makes of odd bytes.
-        bound = [v.encode(errors="replace").decode() if isinstance(v, str) else v for v in values]
-        return [i for (i,) in self._rows(sql, tuple(bound))]
+        return np.concatenate([part.allowed(filters) for part in self._parts])
+
+    def select(self, filters: Filters) -> list[str]:
+        """Return the arXiv ids that `filters` allow, in the digests' order."""
+        return self._listed(self.allowed(filters))
+
+    def ids(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Return {paper number: arXiv id}."""
+        wanted: dict[int, list[int]] = {}
+        for number in numbers:
+            wanted.setdefault(self._part_of(number), []).append(int(number))
+        found = {}
+        for n, group in wanted.items():
+            part = self._parts[n]
+            for low in range(0, len(group), _PART):
+                local = [number - part.start for number in group[low : low + _PART]]
+                sql = f"SELECT number, arxiv_id FROM papers WHERE number IN ({_marks(local)})"
+                found.update({part.start + k: i for k, i in part.rows(sql, local)})
+        return found
+
+    def number(self, arxiv_id: str) -> int | None:
+        """Return the number of the live paper of that id (without version), or None."""
+        found = self._locate(arxiv_id)
+        return None if found is None else found[0].start + found[1]
+
+    def place(self, arxiv_id: str) -> tuple[int, int]:
+        """Return the segment's position and the local number of a live paper."""
+        found = self._locate(arxiv_id)
+        if found is None:
+            raise KeyError(arxiv_id)
+        return self._parts.index(found[0]), found[1]
 
     def named(self, keys: Sequence[str]) -> dict[str, dict[str, float]]:
         """Return {name key: {arXiv id: weight}} of those keys that papers go by."""
         found: dict[str, dict[str, float]] = {}
-        for start in range(0, len(keys), 500):
-            part = tuple(keys[start : start + 500])
-            sql = f"SELECT name, arxiv_id, weight FROM names WHERE name IN ({_marks(part)})"
-            for name, arxiv_id, weight in self._rows(sql, part):
-                found.setdefault(name, {})[arxiv_id] = weight
+        for low in range(0, len(keys), _PART):
+            some = keys[low : low + _PART]
+            sql = (
+                "SELECT name, number, arxiv_id, weight FROM names JOIN papers USING (number) "
+                f"WHERE name IN ({_marks(some)})"
+            )
+            for part in self._parts:
+                for name, number, arxiv_id, weight in part.rows(sql, some):
+                    if number not in part.dead:
+                        found.setdefault(name, {})[arxiv_id] = weight
         return found
 
     def name_keys(self, weight: float) -> list[str]:
         """Return the name keys that mean a paper with at least that weight."""
-        sql = "SELECT DISTINCT name FROM names WHERE weight >= ?"
-        return [name for (name,) in self._rows(sql, (weight,))]
+        sql = "SELECT name, number FROM names WHERE weight >= ?"
+        return list(
+            dict.fromkeys(
+                name
+                for part in self._parts
+                for name, number in part.rows(sql, (weight,))
+                if number not in part.dead
+            )
+        )
 
     def digests_without(self, column: str) -> list[str]:
         """Return the digests none of whose entries has a "category" or a "day"."""
-        if column not in {"category", "day"}:
-            raise ValueError(column)
-        sql = (
-            f"SELECT digest FROM appearances GROUP BY digest HAVING COUNT({column}) = 0 "
-            "ORDER BY digest"
-        )
-        return [name for (name,) in self._rows(sql)]
+        known: dict[str, bool] = {}
+        for part in self._parts:
+            for name, has in part.columns.present(column, part.live).items():
+                known[name] = known.get(name, False) or has
+        return sorted(name for name, has in known.items() if not has)
 
-    def author_names(self) -> dict[str, list[str]]:
-        """Return {author's comparison key: arXiv ids}."""
-        found: dict[str, list[str]] = {}
-        for name, arxiv_id in self._rows("SELECT name, arxiv_id FROM authors"):
-            found.setdefault(name.strip(), []).append(arxiv_id)
+    def has_author(self, name: str) -> bool:
+        """Return whether an author's name contains `name`, by whole words."""
+        return any(
+            number not in part.dead for part in self._parts for number in part.by_author(name)
+        )
+
+    def authors_in(self, text: str) -> list[str]:
+        """Return the comparison keys of the authors whose whole names stand in `text`.
+
+        A name is two to five words here.
+        """
+        words = author_key(text).split()
+        runs = dict.fromkeys(
+            " ".join(words[start : start + length])
+            for start in range(len(words))
+            for length in range(2, min(_LONGEST_NAME, len(words) - start) + 1)
+        )
+        sql = "SELECT number FROM authors WHERE word = ? AND name = ?"
+        found = []
+        for run in runs:
+            values = max(run.split(), key=len), f" {run} "
+            rows = ((part, n) for part in self._parts for (n,) in part.rows(sql, values))
+            if any(number not in part.dead for part, number in rows):
+                found.append(run)
+        return found
+
+    @cached_property
+    def tallies(self) -> dict[str, dict[str, int]]:
+        """{column: {value: distinct papers}} of category, digest, day and announce."""
+        found = {}
+        for column in COLUMNS:
+            total: Counter[str] = Counter()
+            for part in self._parts:
+                total += part.columns.tally(column, part.live)
+            found[column] = dict(sorted(total.items()))
         return found
 
     def tally(self, column: str) -> dict[str, int]:
         """Return {value: distinct papers} of "category", "digest", "day" or "announce"."""
-        if column not in {"category", "digest", "day", "announce"}:
-            raise ValueError(column)
-        sql = (
-            f"SELECT {column}, COUNT(DISTINCT arxiv_id) FROM appearances "
-            f"WHERE {column} IS NOT NULL GROUP BY {column} ORDER BY {column}"
-        )
-        return dict(self._rows(sql))
+        return self.tallies[column]
 
-    def _count(self, table: str) -> int:
-        return int(self._rows(f"SELECT COUNT(*) FROM {table}")[0][0])
+    def in_digests(self, digests: Iterable[str]) -> set[str]:
+        """Return the arXiv ids of the live papers that appeared in one of `digests`."""
+        names = set(digests)
+        numbers = [
+            part.start + int(n)
+            for part in self._parts
+            for n in part.columns.appeared_in(names)
+            if int(n) not in part.dead
+        ]
+        return set(self.ids(numbers).values())
 
-    def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
-        try:
-            return self._db.execute(sql, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise IndexDamaged.of(self._path) from error
+    def live_papers(self, part: int) -> list[Paper]:
+        """Return the live papers of the segment at position `part`, by number."""
+        chosen = self._parts[part]
+        rows = chosen.rows("SELECT number, body FROM papers ORDER BY number")
+        return [chosen.decode(body) for n, body in rows if n not in chosen.dead]
 
-    def _decode(self, decode: Callable[[str], T], body: str) -> T:
-        try:
-            return decode(body)
-        except (ValueError, KeyError, TypeError) as error:
-            raise IndexDamaged.of(self._path) from error
+    def _paper(self, arxiv_id: str) -> Paper | None:
+        """Return the paper of that id (without version), or None."""
+        found = self._locate(arxiv_id)
+        if found is None:
+            return None
+        part, number = found
+        return part.decode(part.rows("SELECT body FROM papers WHERE number = ?", (number,))[0][0])
 
+    def _locate(self, arxiv_id: str) -> tuple[PaperFile, int] | None:
+        for part in reversed(self._parts):
+            rows = part.rows("SELECT number FROM papers WHERE arxiv_id = ?", (arxiv_id,))
+            if rows and rows[0][0] not in part.dead:
+                return part, rows[0][0]
+        return None
 
-def write_store(path: Path, papers: Sequence[Paper], passages: Sequence[Passage]) -> None:
-    """Write a new store of `papers` and their `passages` (row = position) at `path`."""
-    db = sqlite3.connect(path)
-    try:
-        db.executescript(_SCHEMA)
-        db.executemany(
-            "INSERT INTO papers VALUES (?, ?, ?)",
-            ((n, p.arxiv_id, encode_paper(p)) for n, p in enumerate(papers)),
-        )
-        db.executemany(
-            "INSERT INTO passages VALUES (?, ?, ?, ?)",
-            ((n, p.id, p.arxiv_id, _json(p)) for n, p in enumerate(passages)),
-        )
-        db.executemany(
-            "INSERT INTO appearances VALUES (?, ?, ?, ?, ?)",
-            (
-                (p.arxiv_id, a.digest, a.category, a.date and a.date.isoformat(), a.announce)
-                for p in papers
-                for a in p.appearances
-            ),
-        )
-        db.executemany(
-            "INSERT INTO authors VALUES (?, ?)",
-            ((p.arxiv_id, f" {author_key(name)} ") for p in papers for name in p.authors),
-        )
-        db.executemany(
-            "INSERT INTO names VALUES (?, ?, ?)",
-            ((key, p.arxiv_id, w) for p in papers for key, w in names_of(p).items()),
-        )
-        db.commit()
-    finally:
-        db.close()
+    def _passages_of(self, arxiv_id: str) -> tuple[Passage, ...]:
+        """Return the passages of the paper of that id, in order."""
+        paper = self.paper(arxiv_id)
+        return tuple(passages_of(paper)) if paper else ()
 
+    def _part_of(self, number: int) -> int:
+        starts = [part.start for part in self._parts]
+        return int(np.searchsorted(starts, number, side="right")) - 1
 
-def author_key(name: str) -> str:
-    """Return an author's name for comparison: no accents, case or punctuation."""
-    return " ".join(re.sub(r"[^\w\s]|_", " ", fold(name)).split())
+    def _listed(self, allowed: Mask | None) -> list[str]:
+        """Return the ids of the live papers allowed, in the digests' order."""
+        found: list[tuple[int, int, str]] = []
+        for part in self._parts:
+            few = None if allowed is None else self._local(part, allowed)
+            where, values = "1", list[int]()
+            if few is not None and len(few) < _PART:
+                where, values = f"number IN ({_marks(few)})", few
+            sql = f"SELECT number, digest, position, arxiv_id FROM papers WHERE {where}"
+            wanted = None if few is None else set(few)
+            found += [
+                (self._order.get(digest, -1), position, arxiv_id)
+                for number, digest, position, arxiv_id in part.rows(sql, values)
+                if number not in part.dead and (wanted is None or number in wanted)
+            ]
+        return [arxiv_id for _, _, arxiv_id in sorted(found)]
 
-
-def encode_paper(paper: Paper) -> str:
-    """Return the paper as JSON; `decode_paper` is the inverse."""
-    return _json(paper)
-
-
-def decode_paper(body: str) -> Paper:
-    """Return the paper that `encode_paper` wrote."""
-    data = json.loads(body)
-    return Paper(
-        arxiv_id=data["arxiv_id"],
-        title=data["title"],
-        abstract=data["abstract"],
-        authors=tuple(data["authors"]),
-        categories=tuple(data["categories"]),
-        appearances=tuple(_appearance(a) for a in data["appearances"]),
-        renditions=tuple(Rendition(**r) for r in data["renditions"]),
-    )
-
-
-def _appearance(data: dict[str, Any]) -> Appearance:
-    day = data.pop("date")
-    return Appearance(**data, date=date.fromisoformat(day) if day else None)
-
-
-def _passage(body: str) -> Passage:
-    return Passage(**json.loads(body))
-
-
-def _json(record: Paper | Passage) -> str:
-    return json.dumps(dataclasses.asdict(record), ensure_ascii=False, default=date.isoformat)
-
-
-def _conditions(filters: Filters) -> tuple[str, list[object]]:
-    """Return the WHERE clause of `filters` and its values."""
-    where, values = ["1"], list[object]()
-    if filters.arxiv_ids:
-        where.append("arxiv_id IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps([find_arxiv_id(given)[0] for given in filters.arxiv_ids]))
-    inner, inner_values = _appearance_conditions(filters)
-    if inner:
-        where.append(f"arxiv_id IN (SELECT arxiv_id FROM appearances WHERE {' AND '.join(inner)})")
-        values += inner_values
-    if filters.authors:
-        names = " OR ".join("instr(name, ?)" for _ in filters.authors)
-        where.append(f"arxiv_id IN (SELECT arxiv_id FROM authors WHERE {names})")
-        values += [f" {author_key(name)} " for name in filters.authors]
-    return " AND ".join(where), values
-
-
-def _appearance_conditions(filters: Filters) -> tuple[list[str], list[object]]:
-    inner, values = list[str](), list[object]()
-    if filters.categories:
-        inner.append(f"category COLLATE NOCASE IN ({_marks(filters.categories)})")
-        values += filters.categories
-    if filters.announce:
-        inner.append(f"announce IN ({_marks(filters.announce)})")
-        values += filters.announce
-    if filters.digests:
-        inner.append(
-            "(" + " OR ".join("substr(digest, 1, length(?)) = ?" for _ in filters.digests) + ")"
-        )
-        names = [_SUFFIX.sub("", digest) for digest in filters.digests]
-        values += [name for name in names for _ in range(2)]
-    for day, sign in ((filters.since, ">="), (filters.until, "<=")):
-        if day:
-            inner.append(f"day {sign} ?")
-            values.append(day.isoformat())
-    return inner, values
+    @staticmethod
+    def _local(part: PaperFile, allowed: Mask) -> list[int]:
+        mine: NDArray[np.int64] = np.flatnonzero(allowed[part.start : part.start + part.count])
+        return [int(n) for n in mine]
 
 
 def _marks(values: Sequence[object]) -> str:

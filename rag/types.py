@@ -22,6 +22,15 @@ Announce = Literal["new", "cross", "replace", "replace-cross"]
 Mode = Literal["extractive", "generated", "lookup"]
 Kind = Literal["fact", "list", "comparison", "count", "field"]
 
+
+def record(instance: Any) -> dict[str, Any]:  # noqa: ANN401 (any dataclass)
+    """Return {field: value} of a dataclass, without copying the values.
+
+    `dataclasses.asdict` copies them deeply, which takes longer than writing them.
+    """
+    return {name: getattr(instance, name) for name in instance.__dataclass_fields__}
+
+
 ARXIV_ABS = "https://arxiv.org/abs/"
 
 

@@ -18,7 +18,7 @@ from rag.index import Index
 from rag.layouts.base import ARXIV_ID
 from rag.lexical import tokens
 from rag.names import closest_name, mentions, name_key
-from rag.store import author_key
+from rag.papers import author_key
 from rag.text import language_of
 from rag.types import Announce, Chip, Filters, Kind, Language
 
@@ -230,17 +230,15 @@ def _authors(
     question: str, index: Index
 ) -> tuple[tuple[str, ...], tuple[str, ...], list[tuple[int, int]]]:
     """Return the authors asked for, those that no digest has, and where they stand."""
-    known = index.author_names
     match = _AUTHOR.search(question)
     if match:
         name = next(g for g in match.groups() if g).strip(" .,'’?")
         key = author_key(name)
-        if any(f" {key} " in f" {author} " for author in known):
+        if index.store.has_author(key):
             return (name,), (), [match.span()]
         if len(key.split()) > 1:
             return (), (name,), [match.span()]
-    folded = f" {author_key(question)} "
-    full = tuple(name for name in known if len(name.split()) > 1 and f" {name} " in folded)
+    full = tuple(index.store.authors_in(question))
     return full, (), [_span_of(name, question) for name in full]
 
 

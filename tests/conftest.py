@@ -13,10 +13,12 @@ from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 from numpy.typing import NDArray
 
-from rag import build, index
+from rag import build, doctor, index
 from rag.build import build_index
 from rag.lexical import tokens
+from rag.segment import HERE, Where
 from rag.settings import Settings
+from rag.verify import verify_segment
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = ROOT / "seeds"
@@ -69,7 +71,19 @@ def word_encoder(monkeypatch: pytest.MonkeyPatch) -> WordEncoder:
     encoder = WordEncoder()
     for module in (build, index):
         monkeypatch.setattr(module, "load_encoder", lambda settings: encoder)
+    # The same look at the segments without a second for each new process; the index
+    # of the seeds, and test_verify, have the process as well.
+    for module in (build, doctor):
+        monkeypatch.setattr(module, "verify", verify_here)
+    # No test cuts the power; waiting for the disk is most of a small build's time.
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
     return encoder
+
+
+def verify_here(folders: Sequence[Path], where: Where = HERE) -> None:
+    """Verify segments in this process."""
+    for folder in folders:
+        verify_segment(folder, where)
 
 
 @pytest.fixture

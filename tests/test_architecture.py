@@ -25,28 +25,34 @@ LAYERS = [
         "polarity",
         "entail",
     },
-    {"layouts", "layouts.*", "default_model", "embed"},
-    {"sentence_encoder", "onnx_encoder", "passages", "lexical"},
-    {"names", "digests", "question"},
+    {"layouts", "layouts.*", "default_model", "embed", "service"},
+    {"sentence_encoder", "onnx_encoder", "passages", "lexical", "remote", "durable"},
+    {"names", "digests", "question", "postings", "invert"},
     {"training.recipe", "training.corpus", "training.network", "training.checkpoint", "training"},
     {"training.card", "training.words", "training.rows", "training.export"},
     {"training.tuning"},
     {"training.train"},
-    {"store", "cache", "vectors", "manifest"},
+    {"columns", "cache", "library", "manifest", "vectors"},
+    {"papers"},
+    {"store", "segment"},
+    {"dense"},
     {"index"},
+    {"plan", "verify"},
     {"build", "search", "understand", "catalog"},
-    {"extract", "guard", "replies", "local", "support", "reasoning"},
+    {"extract", "guard", "replies", "local", "support", "reasoning", "watch"},
     {"chat", "evidence", "compose", "cite", "prompt", "llm"},
     {"judge", "reading", "condense"},
     {"respond", "generate"},
     {"answer"},
     {"evaluate", "llamaindex", "check"},
+    {"doctor"},
     {"training.recipe", "training.corpus", "training.checkpoint"},
     {"training.network", "training.words", "training.card"},
     {"training.rows", "training.export"},
     {"training.tuning"},
     {"training", "training.*"},
     {"console", "options"},
+    {"upkeep"},
     {"cli", ""},
 ]
 # Training an encoder is the one job that needs torch from its first line; nothing
@@ -54,7 +60,7 @@ LAYERS = [
 TRAINING = "training"
 # The seam of the encoders loads, on first use, those that are built on it.
 ON_FIRST_USE = {("embed", "sentence_encoder"), ("embed", "onnx_encoder")}
-HEAVY = ("torch", "sentence_transformers", "transformers", "chromadb", "bm25s", "gradio")
+HEAVY = ("torch", "sentence_transformers", "transformers", "chromadb", "gradio")
 MAX_LINES = 330
 
 

@@ -16,10 +16,11 @@ from conftest import ROOT, SEEDS
 from digest_files import entry, sections
 
 import rag.cli
+import rag.upkeep
 from rag import index as index_module
 from rag.settings import Settings
 
-COMMANDS = "index search ask papers show status check train-encoder ui eval".split()
+COMMANDS = "index watch search ask papers show status doctor check train-encoder ui eval".split()
 PPA = "2506.05739"
 Run = Callable[..., tuple[int, str, str]]
 
@@ -73,7 +74,8 @@ def questions(folder: Path) -> Path:
 
 
 def test_the_commands_are_those_that_are_tested(run: Run) -> None:
-    found = [c.name or getattr(c.callback, "__name__", "") for c in rag.cli.app.registered_commands]
+    registered = [*rag.cli.app.registered_commands, *rag.upkeep.app.registered_commands]
+    found = [c.name or getattr(c.callback, "__name__", "") for c in registered]
     assert sorted(found) == sorted(COMMANDS)
 
 
@@ -92,7 +94,7 @@ sys.argv = ["digest-rag", "--help"]
 try:
     rag.cli.main()
 finally:
-    heavy = {"numpy", "chromadb", "torch", "llama_index", "gradio", "bm25s", "onnxruntime",
+    heavy = {"numpy", "chromadb", "torch", "llama_index", "gradio", "onnxruntime",
              "sentence_transformers", "transformers", "pydantic", "rich.progress"}
     print(*(heavy & set(sys.modules)), file=sys.stderr)
 """

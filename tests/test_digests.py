@@ -24,6 +24,7 @@ from rag.digests import (
     fingerprint,
     layout_versions,
     merge,
+    named_files,
     read_digests,
 )
 from rag.errors import DigestError
@@ -41,6 +42,10 @@ WITHOUT_TRANSLATION = {
     "2412.19726",
     "2501.18310",
 }
+
+
+def prints(folder: Path) -> dict[str, str]:
+    return {name: fingerprint(path) for name, path in named_files([folder])}
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +138,7 @@ class TestSeeds:
 
     @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is absent")
     def test_the_checkout_has_the_seeds_unchanged(self) -> None:
-        assert fingerprint([SEEDS]) == fingerprint([SHARED / "seeds"])
+        assert prints(SEEDS) == prints(SHARED / "seeds")
 
 
 # Round trips: what is written in a layout is read back as it was.
@@ -278,7 +283,7 @@ def test_a_bad_file_is_told_and_the_rest_is_read(
     assert reading.failed == (Failure(str(tmp_path / "bad.md"), 0, reason),)
     assert reading.files == (tmp_path / "good.md",)
     assert [p.arxiv_id for p in reading.papers] == ["2501.00001"]
-    assert set(reading.fingerprints) == {"bad", "good"}
+    assert set(prints(tmp_path)) == {"bad", "good"}
 
 
 def test_a_file_too_large_is_told(tmp_path: Path) -> None:
@@ -294,7 +299,7 @@ def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
     (tmp_path / "secret.md").chmod(0)
     reading = read_digests([tmp_path])
     assert reading.failed[0].reason == "it can't be opened (Permission denied)"
-    assert reading.fingerprints == {"secret": "unreadable"}
+    assert prints(tmp_path) == {"secret": "unreadable"}
 
 
 def test_a_file_that_can_not_be_opened_is_told(
@@ -311,7 +316,7 @@ def test_a_file_that_can_not_be_opened_is_told(
     monkeypatch.setattr(Path, "open", disk_error)
     reading = read_digests([tmp_path])
     assert reading.failed[0].reason == "it can't be opened (Input/output error)"
-    assert reading.fingerprints["gone"] == "unreadable"
+    assert prints(tmp_path)["gone"] == "unreadable"
     assert len(reading.papers) == 1
 
 
@@ -408,7 +413,7 @@ def test_a_path_that_is_neither_file_nor_folder_is_an_error(tmp_path: Path) -> N
 def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
     text = titled([entry()])
     write_files(tmp_path, {"a/day.md": text, "b/day.md": text, "b/day.txt": text})
-    names = list(fingerprint([tmp_path]))
+    names = list(prints(tmp_path))
     assert names[:2] == ["day", "b/day"]
     assert len(set(names)) == 3
     assert {a.digest for a in appearances(read_digests([tmp_path]))} == set(names)
@@ -416,10 +421,10 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> No
 
 def test_a_fingerprint_follows_the_bytes(tmp_path: Path) -> None:
     write_files(tmp_path, {"a.md": "one", "b.md": "one"})
-    before = fingerprint([tmp_path])
+    before = prints(tmp_path)
     assert before["a"] == before["b"]
     write_files(tmp_path, {"a.md": "two"})
-    after = fingerprint([tmp_path])
+    after = prints(tmp_path)
     assert (after["a"] != before["a"], after["b"] == before["b"]) == (True, True)
 
 

@@ -132,7 +132,8 @@ class TestSwap:
         assert first("cat", settings) == "2501.00003"
         # Whoever holds the old generation may go on reading it.
         assert old.store.paper_count == 2
-        assert old.vectors.count == 2
+        assert len(old.dense.near(old.encode(["dogs"])[0], 9)[0]) == 2
+        assert old.segments[0].nearest.count == 2
 
     def test_the_previous_generation_is_kept_and_older_ones_go(self, tiny_settings: Tiny) -> None:
         settings = tiny_settings({"a.md": ONE})
@@ -270,18 +271,14 @@ def test_a_folder_in_place_of_the_pointer_is_damage(tiny_settings: Tiny) -> None
 
 
 PARTS = [
-    "papers.sqlite",
-    "manifest.json",
-    "chroma",
-    "chroma/chroma.sqlite3",
-    "lexical",
-    "lexical/vocab.index.json",
-    "lexical/data.csc.index.npy",
+    *("papers.sqlite", "appearances.npy", "codes.json", "first_row.npy", "author_first.npy"),
+    *("vectors.npy", "tellings.npy", "telling_paper.npy", "segment.json"),
+    *("chroma", "chroma/chroma.sqlite3", "postings", "postings/rows.npy", "manifest.json"),
 ]
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("damage", ["missing", "empty", "rubbish"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "rubbish", "flipped"])
 def test_a_damaged_part_is_named_and_mended(
     tiny_settings: Tiny, tmp_path: Path, part: str, damage: str
 ) -> None:
@@ -290,13 +287,18 @@ def test_a_damaged_part_is_named_and_mended(
     # A copy, as of a disk that lost something: this process holds the original open.
     settings = replace(settings, index_dir=tmp_path / "copy")
     shutil.copytree(tmp_path / "index", settings.index_dir)
-    path = current_folder(settings) / part
+    (segment,) = (settings.index_dir / "segments").iterdir()
+    path = (current_folder(settings) if part == "manifest.json" else segment) / part
     if path.is_dir():
         shutil.rmtree(path)
         if damage != "missing":
             path.write_bytes(b"rubbish" if damage == "rubbish" else b"")
     elif damage == "missing":
         path.unlink()
+    elif damage == "flipped":
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 4
+        path.write_bytes(data)
     else:
         path.write_bytes(b"rubbish" * 999 if damage == "rubbish" else b"")
     with pytest.raises(IndexDamaged, match=r"missing or damaged\. Run 'digest-rag index'"):
@@ -305,11 +307,30 @@ def test_a_damaged_part_is_named_and_mended(
     assert first("cat", settings) == "2501.00001"
 
 
+def test_a_copied_index_answers_though_its_files_have_other_times(
+    tiny_settings: Tiny, tmp_path: Path
+) -> None:
+    settings = tiny_settings({"a.md": ONE})
+    build_index(settings=settings)
+    settings = replace(settings, index_dir=tmp_path / "copy")
+    shutil.copytree(tmp_path / "index", settings.index_dir, copy_function=shutil.copyfile)
+    assert first("cat", settings) == "2501.00001"
+
+
+def test_an_index_that_can_not_be_written_is_read(tiny_settings: Tiny) -> None:
+    settings = tiny_settings({"a.md": ONE})
+    build_index(settings=settings)
+    for path in settings.index_dir.rglob("*"):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    settings.index_dir.chmod(0o555)
+    assert first("cat", settings) == "2501.00001"
+
+
 def test_a_damaged_vector_cache_does_not_stop_a_build(tiny_settings: Tiny) -> None:
     settings = tiny_settings({"a.md": ONE})
     build_index(settings=settings)
     (settings.index_dir / "vectors.sqlite").write_bytes(b"rubbish" * 999)
-    assert build_index(settings=settings).embedded == 2
+    assert build_index(settings=settings, whole=True).embedded == 2
     assert first("cat", settings) == "2501.00001"
 
 

@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -7,9 +8,9 @@ import pytest
 from conftest import write_files
 from digest_files import entry, titled
 
-from rag.digests import fingerprint
+from rag.digests import named_files
 from rag.errors import IndexDamaged
-from rag.manifest import Manifest, read_manifest, sources, staleness
+from rag.manifest import Manifest, fingerprints, read_manifest, sources, staleness
 from rag.settings import Settings, project_dir
 
 
@@ -26,7 +27,7 @@ def manifest(digests: Path) -> Manifest:
         generation="20260101T000000000000",
         built="2026-01-01T00:00:00+00:00",
         sources=(str(digests),),
-        digests=fingerprint([digests]),
+        digests=fingerprints(named_files([digests]))[0],
         encoder="default",
         encoder_fingerprint="x",
         dimension=64,
@@ -116,12 +117,46 @@ def test_an_index_outlives_its_digests(manifest: Manifest, digests: Path) -> Non
 
 def test_every_field_that_decides_what_is_indexed_is_in_the_manifest() -> None:
     # Whoever adds a setting decides here whether it makes an index stale.
-    fingerprinted = {"digests", "encoder", "truncate_dim"}
+    fingerprinted = {"digests", "encoder", "truncate_dim", "chroma_url"}
     harmless = {
-        *("index_dir", "dense_weight", "llm", "llm_key", "openai_key", "ollama_host"),
+        *(
+            "index_dir",
+            "chroma_token",
+            "chroma_database",
+            "dense_weight",
+            "llm",
+            "llm_key",
+            "openai_key",
+            "ollama_host",
+        ),
         *("llm_timeout", "llm_first_token", "llm_context", "max_question", "host", "port"),
     }
     assert {f.name for f in fields(Settings)} == fingerprinted | harmless
+
+
+def test_a_file_of_known_size_and_time_is_not_read_again(manifest: Manifest, digests: Path) -> None:
+    named = named_files([digests])
+    for _, path in named:
+        os.utime(path, ns=(0, 10**18))
+    before = replace(manifest, stats=fingerprints(named)[1])
+    assert before.stats.keys() == {"a", "b"}
+    (digests / "a.md").write_bytes(b"x" * (digests / "a.md").stat().st_size)
+    os.utime(digests / "a.md", ns=(0, 10**18))
+    assert fingerprints(named, before)[0] == manifest.digests
+    os.utime(digests / "a.md", ns=(0, 10**18 + 1))
+    assert fingerprints(named, before)[0]["a"] != manifest.digests["a"]
+
+
+def test_the_time_of_a_file_just_written_is_not_believed(digests: Path) -> None:
+    assert fingerprints(named_files([digests]))[1] == {}
+
+
+def test_a_flipped_bit_in_a_manifest_is_damage(tmp_path: Path, manifest: Manifest) -> None:
+    manifest.write(tmp_path)
+    path = tmp_path / "manifest.json"
+    path.write_text(path.read_text().replace('"papers": 2', '"papers": 3'))
+    with pytest.raises(IndexDamaged):
+        read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize(

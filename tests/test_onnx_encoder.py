@@ -113,6 +113,18 @@ def test_damaged_export_is_written_anew(tmp_path: Path) -> None:
     assert graph.stat().st_size > 1_000_000
 
 
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "sums.json"])
+def test_one_wrong_bit_of_an_export_is_noticed(tmp_path: Path, name: str) -> None:
+    right = open_default(tmp_path).encode_queries(["a cat"])
+    path = next(tmp_path.glob(f"encoders/*/{name}"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert np.array_equal(open_default(tmp_path).encode_queries(["a cat"]), right)
+    data[len(data) // 2] ^= 1
+    assert path.read_bytes() == data
+
+
 def test_folder_that_cannot_be_written_still_serves(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     encoder = open_default(tmp_path / "file")

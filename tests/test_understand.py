@@ -285,6 +285,6 @@ def test_any_text_is_understood_as_something(index: Index, question: str) -> Non
     understood = understand(question, index)
     assert understood.question == question
     assert understood.kind in KINDS
-    assert set(understood.named) <= set(index.paper_ids)
+    assert all(index.store.paper(named) for named in understood.named)
     assert bool(understood.chips) == bool(understood.filters)
     index.store.select(understood.filters)

@@ -67,5 +67,7 @@ def blocks(text: str, heading: re.Pattern[str]) -> Iterator[tuple[int, str]]:
     `heading` is compiled with re.MULTILINE; a block ends where the next starts.
     """
     starts = [m.start() for m in heading.finditer(text)]
+    line, before = 1, 0
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
-        yield text.count("\n", 0, start) + 1, text[start:end]
+        line, before = line + text.count("\n", before, start), start
+        yield line, text[start:end]

@@ -1,0 +1,148 @@
+"""Which papers mean what a question means: candidates from Chroma, scored exactly.
+
+A paper's likeness to a question is the mean of the best cosine similarity of its
+author's telling (the abstract) and of its digests' (the renditions): two tellings
+of one paper err apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.columns import Mask
+from rag.segment import Segment
+
+# Chroma is asked for at most this many tellings; where a filter leaves so few papers
+# that more would be needed, the tellings that it leaves are compared one by one.
+_MOST = 1500
+
+Floats = NDArray[np.float32]
+Numbers = NDArray[np.int64]
+
+
+class Dense:
+    """The dense leg over a generation's segments, by global paper number and row.
+
+    `live` masks the live paper numbers; None when all are.
+    """
+
+    def __init__(self, segments: Sequence[Segment], live: Mask | None) -> None:
+        """Keep the segments; nothing is read yet."""
+        self._segments = segments
+        self._live = live
+        self._first_paper = np.cumsum([0, *(s.papers for s in segments)])
+        self._first_row = np.cumsum([0, *(int(s.first_row[-1]) for s in segments)])
+
+    @property
+    def rows(self) -> int:
+        """How many passages the segments hold, dead or live."""
+        return int(self._first_row[-1])
+
+    def paper_of(self, rows: Numbers) -> Numbers:
+        """Return the paper number of each passage row."""
+        found = np.empty(len(rows), dtype=np.int64)
+        where = np.searchsorted(self._first_row, rows, side="right") - 1
+        for n in np.unique(where):
+            mine = where == n
+            local = rows[mine] - self._first_row[n]
+            first = self._segments[n].first_row
+            found[mine] = np.searchsorted(first, local, side="right") - 1 + self._first_paper[n]
+        return found
+
+    def rows_of(self, papers: Mask) -> Mask:
+        """Return the mask of the passage rows of the papers masked, shape (rows,)."""
+        sizes = np.concatenate([np.diff(segment.first_row) for segment in self._segments])
+        return np.repeat(papers, sizes)
+
+    def first_row_of(self, number: int) -> int:
+        """Return the row of a paper's first passage."""
+        n = int(np.searchsorted(self._first_paper, number, side="right")) - 1
+        local = number - self._first_paper[n]
+        return int(self._segments[n].first_row[local] + self._first_row[n])
+
+    def near(
+        self, vector: Floats, count: int, allowed: Mask | None = None
+    ) -> tuple[Numbers, Floats, Numbers]:
+        """Return the papers most like `vector`: numbers, likeness, row of the likest passage.
+
+        `vector` has shape (dimension,) and length 1. At most `count` papers, most
+        alike first, ties by number; `allowed` masks paper numbers.
+        """
+        keep = self._live if allowed is None else allowed
+        papers = self._candidates(vector, count, keep)
+        if not len(papers):
+            return papers, np.zeros(0, dtype=np.float32), papers
+        likeness, rows = self._exact(vector, papers)
+        order = np.lexsort((papers, -likeness))
+        return papers[order], likeness[order], rows[order]
+
+    def _candidates(self, vector: Floats, count: int, keep: Mask | None) -> Numbers:
+        """Return the `count` papers with the nearest tellings, in no order."""
+        share = 1.0 if keep is None else float(keep.mean()) if len(keep) else 0.0
+        found, scores = list[Numbers](), list[Floats]()
+        for n, segment in enumerate(self._segments):
+            start = int(self._first_paper[n])
+            mask = None if keep is None else keep[start : start + segment.papers]
+            rows, near = _near_tellings(segment, vector, count, mask, share)
+            found.append(segment.telling_paper[rows] + np.int64(start))
+            scores.append(near)
+        return _best(np.concatenate(found), np.concatenate(scores), count)
+
+    def _exact(self, vector: Floats, papers: Numbers) -> tuple[Floats, Numbers]:
+        """Return each paper's likeness and the row of its likest passage."""
+        likeness = np.zeros(len(papers), dtype=np.float32)
+        rows = np.zeros(len(papers), dtype=np.int64)
+        where = np.searchsorted(self._first_paper, papers, side="right") - 1
+        for n in np.unique(where):
+            mine = np.flatnonzero(where == n)
+            local = papers[mine] - self._first_paper[n]
+            likeness[mine], best = _likeness(self._segments[n], vector, local)
+            rows[mine] = best + self._first_row[n]
+        return likeness, rows
+
+
+def _near_tellings(
+    segment: Segment, vector: Floats, count: int, mask: Mask | None, share: float
+) -> tuple[Numbers, Floats]:
+    """Return rows and similarities of a segment's tellings near `vector`, those masked out not."""
+    size = len(segment.telling_paper)
+    wanted = 2 * count if mask is None else int(3 * count / max(share, 1e-9))
+    if mask is not None and wanted > min(_MOST, size):
+        rows = np.flatnonzero(mask[segment.telling_paper])
+        return rows, np.asarray(segment.tellings[rows] @ vector, dtype=np.float32)
+    rows, near = segment.nearest.nearest(vector, min(wanted, size))
+    if mask is not None:
+        kept = mask[segment.telling_paper[rows]]
+        rows, near = rows[kept], near[kept]
+    return rows, near
+
+
+def _best(papers: Numbers, scores: Floats, count: int) -> Numbers:
+    """Return the `count` distinct papers with the highest scores."""
+    order = np.lexsort((papers, -scores))
+    ranked = papers[order]
+    _, first = np.unique(ranked, return_index=True)
+    return ranked[np.sort(first)][:count]
+
+
+def _likeness(segment: Segment, vector: Floats, papers: Numbers) -> tuple[Floats, Numbers]:
+    """Return the likeness of local `papers` and the local row of each one's likest passage."""
+    first, last = segment.first_row[papers], segment.first_row[papers + 1]
+    sizes = last - first
+    starts = np.cumsum(sizes) - sizes
+    rows = np.repeat(first - starts, sizes) + np.arange(int(sizes.sum()))
+    near = segment.vectors[rows].astype(np.float32) @ vector
+    author = segment.author_first[papers]
+    by_author = np.where(author, near[starts], -np.inf)
+    others = near.copy()
+    others[starts[author]] = -np.inf
+    by_digests = np.maximum.reduceat(others, starts)
+    told = np.stack([by_author, by_digests])
+    likeness = np.mean(told, axis=0, where=np.isfinite(told))
+    best = np.repeat(told.max(axis=0), sizes) == near
+    owner = np.repeat(np.arange(len(papers)), sizes)[best]
+    _, at = np.unique(owner, return_index=True)
+    return likeness.astype(np.float32), rows[best][at]

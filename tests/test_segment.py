@@ -1,0 +1,96 @@
+"""A segment is sealed when it is written, and what changed afterwards is noticed."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import WordEncoder
+
+from rag.errors import IndexDamaged
+from rag.segment import Segment, check_segment, drop_segment, write_segment
+from rag.types import Paper, Rendition
+from rag.verify import verify, verify_segment
+
+PAPERS = [
+    Paper("2501.00001", "Cats", "Cats sit.", renditions=(Rendition("tldr", "zh", "猫坐。", "a"),)),
+    Paper("2501.00002", "Dogs", ""),
+    Paper(
+        "2501.00003",
+        "Fish",
+        "",
+        renditions=(
+            Rendition("tldr", "zh", "鱼游。", "a"),
+            Rendition("method", "zh", "水里。", "a"),
+        ),
+    ),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "segments" / "one"
+    done: list[tuple[int, int]] = []
+    rows = write_segment(folder, PAPERS, WordEncoder().encode_passages, lambda *s: done.append(s))
+    assert rows == 5
+    assert done == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    return folder
+
+
+def test_rows_and_tellings(folder: Path) -> None:
+    segment = Segment(folder)
+    assert segment.papers == 3
+    assert segment.first_row.tolist() == [0, 2, 3, 5]
+    assert segment.author_first.tolist() == [True, True, False]
+    assert segment.telling_paper.tolist() == [0, 0, 1, 2]
+    np.testing.assert_allclose(np.linalg.norm(segment.tellings, axis=1), 1, atol=1e-6)
+    both = segment.vectors[3:5].astype(np.float32).sum(axis=0)
+    np.testing.assert_allclose(segment.tellings[3], both / np.linalg.norm(both), atol=1e-3)
+    assert segment.nearest.nearest(segment.tellings[3], 1)[0].tolist() == [3]
+
+
+def test_a_sound_segment_passes_in_a_process_of_its_own(folder: Path) -> None:
+    check_segment(folder, deep=True)
+    verify([folder])
+    verify([])
+
+
+def test_an_unsound_one_does_not(folder: Path) -> None:
+    (folder / "tellings.npy").write_bytes(b"")
+    with pytest.raises(IndexDamaged, match="does not hold what it should"):
+        verify([folder])
+
+
+@pytest.mark.parametrize("name", ["vectors.npy", "tellings.npy", "first_row.npy"])
+def test_an_array_that_does_not_fit_the_others_is_noticed(folder: Path, name: str) -> None:
+    array = np.load(folder / name)
+    np.save(folder / name, array[:-1])
+    seal = folder / "segment.json"
+    with pytest.raises(IndexDamaged):
+        check_segment(folder)
+    seal.unlink()
+    from rag.segment import _seal
+
+    _seal(folder)
+    with pytest.raises(IndexDamaged):
+        verify_segment(folder)
+
+
+def test_a_bit_that_flips_without_a_trace_is_found_by_reading_all(folder: Path) -> None:
+    path = folder / "vectors.npy"
+    stat = path.stat()
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(IndexDamaged, match=r"vectors\.npy"):
+        check_segment(folder)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    check_segment(folder)
+    with pytest.raises(IndexDamaged, match=r"vectors\.npy"):
+        check_segment(folder, deep=True)
+
+
+def test_a_dropped_segment_is_gone(folder: Path) -> None:
+    drop_segment(folder)
+    assert not folder.exists()
+    drop_segment(folder)
