@@ -29,7 +29,7 @@ LAYERS = [
     {"sentence_encoder", "onnx_encoder", "passages", "lexical", "remote", "durable"},
     {"names", "digests", "question", "postings", "invert"},
     {"training.recipe", "training.corpus", "training.network", "training.checkpoint", "training"},
-    {"training.card", "training.words", "training.rows", "training.export"},
+    {"training.card", "training.words", "training.rows", "training.export", "training.contrast"},
     {"training.tuning"},
     {"training.train"},
     {"columns", "cache", "library", "manifest", "vectors"},

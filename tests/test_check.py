@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -61,7 +62,7 @@ def test_each_part_that_does_not_work_says_what_to_do(
         raise EncoderError("The model is not there.", "Install it.")
 
     settings = replace(tiny_settings({"d.md": DIGEST}), llm="nonsense")
-    monkeypatch.setattr(check, "load_encoder", absent)
+    monkeypatch.setattr(sys.modules["rag.check"], "load_encoder", absent)
     found = parts(settings)
     assert [f.ok for f in found.values()] == [False, False, False]
     assert all(f.sentence and f.todo for f in found.values())

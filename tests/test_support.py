@@ -148,13 +148,12 @@ def test_between_languages_meaning_decides_if_the_encoder_knows_chinese(
 def test_the_public_function_measures_meaning_by_the_settings_encoder(
     seed_index: Settings,
 ) -> None:
-    says = "PPA cuts the attack success rate from 98.3% to 1.85%, without retraining."
+    says = "PPA reduces the attack success rate from 98.3% to 1.85%."
     verdict = rag.support(says, [TEXT], settings=seed_index)
     assert verdict.similarity is not None
     assert verdict.contradicted is not None
-    contrary = rag.support(
-        "PPA increases the attack success rate from 1.85% to 98.3%.", [TEXT], settings=seed_index
-    )
+    turned = "PPA increases the attack success rate from 98.3% to 1.85%."
+    contrary = rag.support(turned, [TEXT], settings=seed_index)
     assert contrary.contradicted is not None
     assert contrary.contradicted > verdict.contradicted
     assert contrary.score < verdict.score
