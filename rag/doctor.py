@@ -16,7 +16,7 @@ from rag.build import LIBRARY, VECTORS, Progress, build_index
 from rag.cache import check_vectors
 from rag.check import Finding
 from rag.durable import sound
-from rag.errors import DigestRagError, IndexDamaged, IndexFailure
+from rag.errors import DigestRagError, IndexDamaged, IndexFailure, ServiceDown
 from rag.index import current_folder, where_vectors
 from rag.library import Library
 from rag.manifest import read_manifest, staleness
@@ -62,6 +62,9 @@ def repair(settings: Settings, progress: Progress | None = None) -> Ledger:
     try:
         _segments(settings)
         whole = False
+    except ServiceDown:
+        # What is only out of reach is not made anew.
+        raise
     except IndexFailure:
         whole = True
     return build_index(settings=settings, progress=progress, whole=whole)

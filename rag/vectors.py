@@ -21,6 +21,7 @@ and tries a new one in a process of its own.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 import tempfile
@@ -50,6 +51,7 @@ Result = TypeVar("Result")
 Add = Callable[[list[str], Vectors], object]
 
 _COLLECTION, _DATABASE = "vectors", "chroma.sqlite3"
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ class VectorIndex:
     def __init__(self, place: VectorPlace) -> None:
         """Open the vectors of `place`.
 
-        Raises `IndexDamaged` if they can't be, and `ServiceDown` when the
-        service does not answer.
+        Raises `IndexDamaged` if they can't be, `IndexUnwritable` without room for
+        a temporary folder, and `ServiceDown` when the service does not answer.
         """
         self._home = _home(place)
         opened = ExitStack()
@@ -117,8 +119,8 @@ class VectorIndex:
 def write_vectors(place: VectorPlace, vectors: Vectors, progress: Progress | None = None) -> None:
     """Write `vectors`, shape (rows, dimension), into the empty or absent `place`.
 
-    When it returns nothing is open, and no file will change again. `progress` is called
-    with (rows done, rows in all). Raises `IndexUnwritable` where it can't be
+    When it returns nothing is open, and no file will change again. `progress` is
+    called with (rows done, rows in all). Raises `IndexUnwritable` where it can't be
     written, and `ServiceDown` when the service does not answer.
     """
     try:
@@ -156,9 +158,11 @@ class _FolderVectors:
         self.folder = folder
 
     def asked(self, call: Callable[[], Result]) -> Result:
-        """Return what `call` returns; raises `IndexDamaged` if it raises anything."""
+        """Return what `call` returns; raises `IndexDamaged` if it raises anything of Chroma's."""
         try:
             return call()
+        except IndexUnwritable:
+            raise
         except Exception as error:
             raise IndexDamaged.of(self.folder) from error
 
@@ -212,8 +216,7 @@ def _graph_settings(rows: int) -> CreateHNSWConfiguration:
     as what is asked for.
 
     Chroma would save the graph after each thousand rows, and replay what came after
-    the last save whenever the folder is opened. A single row, for which it allows
-    no setting, stays to be replayed.
+    the last save whenever the folder is opened.
     """
     once = max(2, rows)
     return {
@@ -275,11 +278,30 @@ def _remote_client(service: Service) -> Iterator[Client]:
 
 @contextmanager
 def _view(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder through which Chroma may open `folder`."""
-    with tempfile.TemporaryDirectory(prefix="digest-rag-", ignore_cleanup_errors=True) as name:
+    """Give a temporary folder through which Chroma may open `folder`.
+
+    Raises `IndexUnwritable` when there is no room for one.
+    """
+    with ExitStack() as made:
+        try:
+            name = made.enter_context(
+                tempfile.TemporaryDirectory(prefix="digest-rag-", ignore_cleanup_errors=True)
+            )
+        except OSError as error:
+            raise _no_room() from error
         view = Path(name)
-        shutil.copyfile(folder / _DATABASE, view / _DATABASE)
+        try:
+            shutil.copyfile(folder / _DATABASE, view / _DATABASE)
+        except OSError as error:
+            raise (_no_room() if error.errno in _FULL else error) from error
         for graph in folder.iterdir():
             if graph.is_dir():
                 (view / graph.name).symlink_to(graph.resolve(), target_is_directory=True)
         yield view
+
+
+def _no_room() -> IndexUnwritable:
+    return IndexUnwritable(
+        "There is no temporary folder to open the index with.",
+        "Make room in it, or set TMPDIR to one that you may write to.",
+    )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.errors import DigestRagError, IndexDamaged
+from rag.errors import DigestRagError, IndexDamaged, ServiceDown
 from rag.lexical import tokens
 from rag.passages import all_passages
 from rag.postings import Postings
@@ -25,10 +25,15 @@ from rag.store import PaperStore
 
 _SAMPLE = 16
 _WAIT = 600.0
+# What the process returns when the service that holds the vectors did not answer.
+_SILENT = 3
 
 
 def verify(folders: Sequence[Path], where: Where = HERE) -> None:
-    """Raise `IndexDamaged` unless every segment answers from a process of its own."""
+    """Raise `IndexDamaged` unless every segment answers from a process of its own.
+
+    Raises `ServiceDown` when that can't be seen for the service's silence.
+    """
     if not folders:
         return
     asked = {"folders": [str(f.resolve()) for f in folders], "where": where}
@@ -42,6 +47,8 @@ def verify(folders: Sequence[Path], where: Where = HERE) -> None:
             check=False,
         )
         sound = done.returncode == 0
+        if done.returncode == _SILENT:
+            raise ServiceDown(*done.stderr.splitlines()[-2:])
     except (OSError, subprocess.TimeoutExpired):
         sound = False
     if not sound:
@@ -78,11 +85,14 @@ def verify_segment(folder: Path, where: Where = HERE) -> None:
 
 
 def main() -> int:
-    """Verify the segments named on stdin; return 0 when all are sound."""
+    """Verify the segments named on stdin; return 0 when all are sound, 3 in ignorance."""
     asked = json.load(sys.stdin)
     try:
         for folder in asked["folders"]:
             verify_segment(Path(folder), tuple(asked["where"]))
+    except ServiceDown as error:
+        print(error.message, error.hint, sep="\n", file=sys.stderr)
+        return _SILENT
     except DigestRagError as error:
         print(error, file=sys.stderr)
         return 1

@@ -24,6 +24,7 @@ from digest_files import entry, titled
 from numpy.typing import NDArray
 
 from rag.build import build_index
+from rag.doctor import examine, repair
 from rag.errors import IndexDamaged, ServiceDown
 from rag.index import current_manifest
 from rag.search import search
@@ -358,6 +359,11 @@ def test_an_index_outlives_its_service_and_mends_what_it_lost(
         with pytest.raises(ServiceDown):
             build_index(settings=served)
         assert current_manifest(served) == before
+        bad = [finding for finding in examine(served) if not finding.ok]
+        assert [finding.part for finding in bad] == ["segments", "up to date"]
+        assert "does not answer" in bad[0].sentence
+        with pytest.raises(ServiceDown):
+            repair(served)
     finally:
         server.start()
     assert search("Zebras", settings=served)

@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import os
+import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rag.errors import IndexDamaged
+from rag.errors import IndexDamaged, IndexUnwritable
 from rag.vectors import VectorIndex, VectorPlace, drop_vectors, write_vectors
 
 
@@ -193,6 +195,24 @@ def test_a_damaged_collection_is_named(
             database.write_bytes(b"rubbish" * 999)
     with pytest.raises(IndexDamaged, match="is missing or damaged"):
         VectorIndex(place).nearest(vectors[0], 1)
+    assert views() <= before
+
+
+def test_no_room_for_the_view_is_no_damage(
+    place: VectorPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+        with pytest.raises(IndexUnwritable, match="temporary folder"):
+            VectorIndex(place)
+    before = views()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(IndexUnwritable, match="temporary folder"):
+        VectorIndex(place)
     assert views() <= before
 
 

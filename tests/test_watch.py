@@ -19,11 +19,12 @@ from filelock import FileLock
 
 from rag import build
 from rag import watch as watching
+from rag.console import print_update
 from rag.errors import DigestError, DigestRagError
 from rag.index import open_index
 from rag.layouts import Entry
 from rag.settings import Settings
-from rag.types import Filters
+from rag.types import Failure, Filters, Ledger
 from rag.watch import Update, watch
 
 Tiny = Callable[..., Settings]
@@ -252,3 +253,14 @@ def test_the_command_tells_a_line_for_each_update_and_stops(
     assert out == ""
     assert "Stopped watching." in talk
     assert process.returncode == 0
+
+
+def test_an_update_is_a_line_and_an_error_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = Ledger(files=3, papers=40, embedded=7, failed=(Failure("x.md", 0, "no"),))
+    print_update(Update(ledger, added=2, changed=0, removed=1, seconds=1.25), as_json=False)
+    print_update(DigestRagError("It is so.", "Do this."), as_json=False)
+    out, err = capsys.readouterr()
+    assert out.count("\n") == err.count("\n") == 1
+    for part in ("2 new, 1 removed;", "40 papers from 3 digests", "1 failed", "7 texts", "1.2 s"):
+        assert part in out
+    assert err == "digest-rag: It is so. Do this.\n"
