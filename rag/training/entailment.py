@@ -105,7 +105,8 @@ def _encoded(rows: Sequence[Example], encoder: TokenEncoder) -> tuple[list[Examp
     middle = {text: _direction(found) for text, found in states.items()}
     kept = []
     for row in rows:
-        near = sorted(row.texts, key=lambda t, c=row.claim: -float(middle[t] @ middle[c]))
+        likeness = np.array([middle[text] @ middle[row.claim] for text in row.texts])
+        near = [row.texts[n] for n in np.argsort(-likeness)]
         kept.append(Example(row.claim, tuple(near[:CLOSEST]), row.label))
     return kept, states
 
@@ -131,7 +132,7 @@ def fitted(rows: Sequence[Example], states: States, steps: int) -> Network:
         labels = torch.tensor([row.label for row in batch])
         loss = functional.cross_entropy(network(*claims, *texts), labels)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch does not say
         optimizer.step()
         schedule.step()
         if step % 100 == 0:
