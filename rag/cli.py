@@ -227,15 +227,14 @@ def train(
 ) -> None:
     """Train an encoder for English and Chinese; run it again to go on after a stop."""
     from rag.digests import read_digests
-    from rag.index import current_manifest
-    from rag.manifest import sources
+    from rag.index import known_sources
     from rag.training.corpus import from_digests, read_parallel
     from rag.training.recipe import Recipe
     from rag.training.train import train_encoder
 
     if papers is None:
         settings = Settings.from_env()
-        wanted = sources(settings, current_manifest(settings))
+        wanted = known_sources(settings)
         material = from_digests(read_digests(wanted).papers)
     else:
         material = read_parallel(papers, questions)

@@ -15,6 +15,7 @@ import re
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -28,7 +29,7 @@ from rag.durable import hold
 from rag.embed import Encoder, load_encoder
 from rag.errors import IndexDamaged, IndexFailure, IndexMissing, IndexStale
 from rag.lexical import tokens
-from rag.manifest import Manifest, misfit, read_manifest, staleness
+from rag.manifest import Manifest, misfit, read_manifest, sources, staleness
 from rag.names import IN_TITLE, mentions
 from rag.postings import Postings
 from rag.segment import SEGMENTS, Segment, Where, check_segment
@@ -234,6 +235,32 @@ def current_manifest(settings: Settings) -> Manifest | None:
         return read_manifest(current_folder(settings))
     except (IndexMissing, IndexDamaged):
         return None
+
+
+def known_sources(settings: Settings) -> tuple[Path, ...]:
+    """Return what to read: the setting's digests, else the last ones, else seeds/.
+
+    The last ones are those of the newest generation that can be read. Raises
+    `IndexDamaged` when there is an index and no generation says what it was built
+    from: to read seeds/ then would put other papers in its place.
+    """
+    if settings.digests:
+        return sources(settings)
+    manifest = current_manifest(settings) or _newest_manifest(settings)
+    if manifest is None and (settings.index_dir / CURRENT).exists():
+        raise IndexDamaged(
+            "The index is damaged, and which digests it was built from is no longer known.",
+            "Name them: digest-rag index FOLDER, or set RAG_DIGESTS.",
+        )
+    return sources(settings, manifest)
+
+
+def _newest_manifest(settings: Settings) -> Manifest | None:
+    folder = settings.index_dir / GENERATIONS
+    for generation in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else ():
+        with suppress(IndexDamaged):
+            return read_manifest(generation)
+    return None
 
 
 def _stale(reason: str) -> IndexStale:

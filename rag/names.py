@@ -67,22 +67,26 @@ def names_of(paper: Paper) -> dict[str, float]:
         if len(key) >= 2 and not key.isdigit():
             names[key] = max(weight, names.get(key, 0.0))
 
-    for text in (paper.abstract, *(r.text for r in paper.renditions)):
-        for match in MADE.finditer(text):
-            add(match[0], IN_ABSTRACT)
+    texts = [paper.abstract, *(r.text for r in paper.renditions)]
+    for name in _distinct(MADE, texts):
+        add(name, IN_ABSTRACT)
     # A Latin word left standing in a Chinese text is a name more often than not.
-    for rendition in paper.renditions:
-        if rendition.language == "zh":
-            for match in _LATIN_WORD.finditer(rendition.text):
-                add(match[0], IN_CHINESE)
-    for match in MADE.finditer(paper.title):
-        add(match[0], IN_TITLE)
+    chinese = [r.text for r in paper.renditions if r.language == "zh"]
+    for name in _distinct(_LATIN_WORD, chinese):
+        add(name, IN_CHINESE)
+    for name in _distinct(MADE, [paper.title]):
+        add(name, IN_TITLE)
     head, *rest = re.split(r"[:：]|[.?!]\s|\s[-–—]\s", paper.title, maxsplit=1)
     words = head.split()
     if rest and not _GENERIC.issuperset(w.casefold() for w in words):
         add(head, HEAD)
     add(paper.title, TITLE)
     return names
+
+
+def _distinct(pattern: re.Pattern[str], texts: Iterable[str]) -> dict[str, None]:
+    """Return what matches in the texts, once each: a paper's name stands in most of them."""
+    return dict.fromkeys(match[0] for text in texts for match in pattern.finditer(text))
 
 
 def mentions(question: str, lookup: Lookup) -> dict[str, float]:

@@ -122,6 +122,33 @@ class TestBuild:
             build_index(settings=settings)
 
 
+class TestSources:
+    """Which digests are read when none are named."""
+
+    def test_the_last_ones_are_known_from_an_older_generation(
+        self, tiny_settings: Tiny, tmp_path: Path
+    ) -> None:
+        settings = replace(tiny_settings({"a.md": ONE}), digests=())
+        build_index([tmp_path / "digests"], settings=settings)
+        tiny_settings({"a.md": TWO})
+        build_index(settings=settings)
+        (current_folder(settings) / "manifest.json").unlink()
+        assert build_index(settings=settings).papers == 1
+        assert first("cat", settings) == "2501.00003"
+
+    def test_a_damaged_index_is_not_replaced_by_the_seeds(
+        self, tiny_settings: Tiny, tmp_path: Path
+    ) -> None:
+        settings = replace(tiny_settings({"a.md": ONE}), digests=())
+        build_index([tmp_path / "digests"], settings=settings)
+        (current_folder(settings) / "manifest.json").write_text("{}")
+        for build_again in (build_index, ensure_index):
+            with pytest.raises(IndexDamaged, match="digest-rag index FOLDER"):
+                build_again(settings=settings)
+        assert build_index([tmp_path / "digests"], settings=settings).papers == 2
+        assert first("a cat", settings) == "2501.00001"
+
+
 class TestSwap:
     def test_a_rebuild_replaces_the_answers(self, tiny_settings: Tiny) -> None:
         settings = tiny_settings({"a.md": ONE})
