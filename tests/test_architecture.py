@@ -12,7 +12,7 @@ RAG, UI = ROOT / "rag", ROOT / "ui"
 # module gets a place here, which is to decide what it may know.
 LAYERS = [
     {"types"},
-    {"errors"},
+    {"errors", "fusion"},
     {"settings", "text"},
     {
         "layouts.base",
@@ -27,9 +27,15 @@ LAYERS = [
     },
     {"layouts", "layouts.*", "default_model", "embed", "service"},
     {"sentence_encoder", "onnx_encoder", "passages", "lexical", "remote", "durable"},
-    {"names", "digests", "question", "aspects", "cues", "postings", "invert"},
+    {
+        *("names", "digests", "question", "aspects", "cues", "postings", "invert"),
+        *("lexicon",),
+    },
     {"training.recipe", "training.corpus", "training.network", "training.checkpoint", "training"},
-    {"training.card", "training.words", "training.rows", "training.export", "training.contrast"},
+    {
+        *("training.card", "training.words", "training.rows", "training.export"),
+        *("training.contrast", "training.holdout"),
+    },
     {"training.tuning"},
     {"training.train"},
     {"columns", "cache", "library", "manifest", "vectors"},
@@ -51,7 +57,7 @@ LAYERS = [
     {"doctor"},
     {"training.recipe", "training.corpus", "training.checkpoint"},
     {"training.network", "training.words", "training.card"},
-    {"training.rows", "training.export"},
+    {"training.rows", "training.export", "training.holdout"},
     {"training.tuning"},
     {"training", "training.*"},
     {"console", "options"},
