@@ -128,6 +128,13 @@ class Bed:
             return f"index: {_short(ran)}", {}
         return "", json.loads(ran.out)
 
+    def examine_and_repair(self) -> bool:
+        """Return whether `doctor` finds damage, after having it mended."""
+        sick = victims.run([["doctor"]], self.environment)[0]
+        if sick.code != 0:
+            victims.run([self.write(repair=True)], self.environment)
+        return sick.code != 0
+
     def look(self) -> tuple[str, str]:
         """Ask all questions; return what was seen and what is wrong with it.
 
@@ -361,7 +368,11 @@ def harm(path: Path, how: str, dice: random.Random) -> None:
 
 
 def damage(lab: Lab, kind: str, how: str, seed: int) -> Trial:
-    """Damage one file of the kind, look, bring the index up to date, and look again."""
+    """Damage one file of the kind, look, bring the index up to date, and look again.
+
+    What changes no file's size or time is found by reading all of it through, which
+    is `doctor`'s to do: wrong is what that does not find or does not mend.
+    """
     dice = random.Random(f"{kind} {how} {seed}")  # noqa: S311 (nothing secret)
     with lab.copy() as bed:
         harm(dice.choice(files(bed.index)[kind]), how, dice)
@@ -369,6 +380,10 @@ def damage(lab: Lab, kind: str, how: str, seed: int) -> Trial:
         if not wrong and after == "new":
             wrong = "the new state before it was there"
         after = "right" if after == "old" else after
+        if how == "silent flip" and lab.doctor:
+            found = bed.examine_and_repair()
+            if wrong and found:
+                after, wrong = "not noticed, found by doctor", ""
         if not wrong:
             bed.renew()
             wrong, _ = bed.bring_up_to_date()
@@ -528,7 +543,12 @@ def damages(lab: Lab, flips: int, pool: ThreadPoolExecutor, most: int = 0) -> li
     if most:
         jobs = random.Random(0).sample(jobs, min(most, len(jobs)))  # noqa: S311
     _say(f"{len(kinds)} kinds of files, {len(jobs)} damages")
-    return list(pool.map(lambda job: damage(lab, *job), jobs))
+    found = []
+    for trial in pool.map(lambda job: damage(lab, *job), jobs):
+        found.append(trial)
+        if len(found) % 20 == 0 or trial.wrong:
+            _say(f"{len(found)} damages; {trial}")
+    return found
 
 
 _HARMS = (("missing", 1), ("zero", 1), ("half", 1), ("flip", 0), ("silent flip", 0))

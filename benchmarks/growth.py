@@ -120,6 +120,7 @@ def write_report(work: Path, folder: Path) -> None:
         for path in work.glob("*/measured.json")
         if path.parent.name.isdigit()
     }
+    found = {size: steps for size, steps in found.items() if "build" in steps}
     measured: Measured = dict(sorted(found.items()))
     text = "\n".join([*_head(measured), *_table(measured), *_seeds(work), *_million(measured)])
     (folder / "index.md").write_text(text + "\n", encoding="utf-8")

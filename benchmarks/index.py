@@ -17,6 +17,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -58,7 +59,8 @@ class Bench:
         """Measure step by step; each result is kept at once."""
         for step in steps:
             print(f"{self.place.name}: {step}", file=sys.stderr, flush=True)
-            found = {"load_before": os.getloadavg()[0], **STEPS[step](self)}
+            before = os.getloadavg()[0]
+            found = {**STEPS[step](self), "load": (before, os.getloadavg()[0])}
             known = json.loads(self.results.read_text()) if self.results.is_file() else {}
             self.results.write_text(json.dumps({**known, step: found}, indent=1))
             print(json.dumps({step: found}), file=sys.stderr, flush=True)
@@ -95,7 +97,7 @@ def command(arguments: Sequence[str], environment: dict[str, str]) -> dict[str, 
     Raises RuntimeError when it does not end well.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        start = time.perf_counter()
+        start, used = time.perf_counter(), _used()
         child = subprocess.Popen(
             [sys.executable, *arguments], env=environment, stdout=out, stderr=err, text=True
         )
@@ -103,13 +105,19 @@ def command(arguments: Sequence[str], environment: dict[str, str]) -> dict[str, 
         while child.poll() is None:
             peak = max(peak, _peak(child.pid))
             time.sleep(0.02)
-        seconds = time.perf_counter() - start
+        seconds, cpu = time.perf_counter() - start, _used() - used
         out.seek(0)
         err.seek(0)
         if child.returncode:
             ended = f"{arguments} ended with {child.returncode}: {err.read()[-2000:]}"
             raise RuntimeError(ended)
-        return {"seconds": seconds, "peak": peak, "out": out.read()}
+        return {"seconds": seconds, "cpu": cpu, "peak": peak, "out": out.read()}
+
+
+def _used() -> float:
+    """Return the seconds of processor time of all children that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _peak(pid: int) -> float:
@@ -214,6 +222,7 @@ def add(bench: Bench) -> dict[str, Any]:
         runs.append(
             {
                 "seconds": ran["seconds"],
+                "cpu": ran["cpu"],
                 "visible": visible,
                 "embedded": ledger["embedded"],
                 **seen,
@@ -239,7 +248,11 @@ def embedding(bench: Bench) -> dict[str, Any]:
         text = text.replace(f"\n{part}: ", f"\n{part}: 新。")
     (bench.corpus.folder / path.name).write_text(text, encoding="utf-8")
     ran = bench.cli("index", "--json")
-    return {"seconds": ran["seconds"], "embedded": json.loads(ran["out"])["embedded"]}
+    return {
+        "seconds": ran["seconds"],
+        "cpu": ran["cpu"],
+        "embedded": json.loads(ran["out"])["embedded"],
+    }
 
 
 def first(bench: Bench) -> dict[str, Any]:
@@ -251,8 +264,9 @@ def first(bench: Bench) -> dict[str, Any]:
 def cold(environment: dict[str, str], question: str) -> dict[str, Any]:
     """Time whole processes of `digest-rag ask`, after one to warm the disk."""
     arguments = ["-m", "rag.cli", "ask", question]
-    times = [command(arguments, environment)["seconds"] for _ in range(COLD_RUNS + 1)][1:]
-    return {"seconds": statistics.median(times), "slowest": max(times)}
+    runs = [command(arguments, environment) for _ in range(COLD_RUNS + 1)][1:]
+    found = {name: statistics.median(run[name] for run in runs) for name in ("seconds", "cpu")}
+    return {**found, "slowest": max(run["seconds"] for run in runs)}
 
 
 def under_rebuild(bench: Bench) -> dict[str, Any]:

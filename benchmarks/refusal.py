@@ -2,42 +2,43 @@
 
     python benchmarks/refusal.py PAPERS.jsonl.zst QUESTIONS.jsonl [IDS.json]
 
-Half of the papers that have questions become an index; the questions of these
-are answerable, those of the other half are not. IDS.json names the papers to
-use, such as those that no encoder was trained on. Prints the logistic weights
-of `rag/evidence.py` per language, the area under the ROC curve in five-fold
-cross-validation, and the share of unanswerable questions refused at shares of
-answerable ones refused.
+The papers that have questions become an index. A question is answerable as long
+as its paper is in it, and not when that is left out; the papers most like it stay.
+IDS.json names the papers to use, such as those that no encoder was trained on.
+Prints the logistic weights of `rag/evidence.py` per language, the area under the
+ROC curve in five-fold cross-validation by paper, and the share of unanswerable
+questions refused at shares of answerable ones refused.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import random
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import astuple, fields
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 import zstandard
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from rag.build import build_index
-from rag.evidence import coverage
-from rag.index import Index, open_index
+from rag.evidence import Bearing, bearing
+from rag.index import open_index
 from rag.search import find
 from rag.settings import Settings
 from rag.text import language_of
 
 FALSE_REFUSALS = (0.01, 0.02, 0.03, 0.05)
-ROUNDS = 2
+STRENGTH = 0.3
 PARTS = ("motivation", "method", "result", "conclusion")
 
 
@@ -66,43 +67,44 @@ def digest(papers: list[dict[str, Any]]) -> str:
     return "\n".join(entries)
 
 
-def features(index: Index, settings: Settings, question: str) -> tuple[float, float, float]:
-    """Return what `rag.evidence.supports` weighs."""
-    hits = find(index, question, 10, None, settings.dense_weight)
-    margin = hits[0].dense - fmean(hit.dense for hit in hits[1:])
-    return hits[0].dense, margin, coverage(index, question, hits[0].paper)
-
-
 def measure(papers: dict[str, dict[str, Any]], asked: dict[str, list[str]]) -> dict[str, list[Any]]:
-    """Return {language: [(features, answerable)]} over all rounds."""
+    """Return {language: [(how the best hit bears on the question, answerable, paper)]}.
+
+    Each question is asked with its paper in the index and with it left out.
+    """
     rows: dict[str, list[Any]] = defaultdict(list)
-    ids = sorted(asked)
-    draw = random.Random(1)  # noqa: S311 (a sample)
-    for _ in range(ROUNDS):
-        draw.shuffle(ids)
-        inside, outside = ids[: len(ids) // 2], ids[len(ids) // 2 :]
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "digest.md"
-            path.write_text(digest([papers[i] for i in inside]), encoding="utf-8")
-            settings = Settings(digests=(path,), index_dir=Path(folder) / "index")
-            build_index(settings=settings)
-            index = open_index(settings)
-            for answerable, group in ((True, inside), (False, outside)):
-                for question in (q for i in group for q in asked[i]):
-                    row = (features(index, settings, question), answerable)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "digest.md"
+        path.write_text(digest(list(papers.values())), encoding="utf-8")
+        settings = Settings(digests=(path,), index_dir=Path(folder) / "index")
+        build_index(settings=settings)
+        index = open_index(settings)
+        for arxiv_id, questions in asked.items():
+            for question in questions:
+                hits = find(index, question, 11, None, settings.dense_weight)
+                others = [hit for hit in hits if hit.paper.arxiv_id != arxiv_id]
+                for answerable, found in ((True, hits[:10]), (False, others[:10])):
+                    row = (astuple(bearing(index, question, found)), answerable, arxiv_id)
                     rows[language_of(question)].append(row)
     return rows
 
 
 def report(language: str, rows: list[Any]) -> None:
     """Print the weights and the figures of one language."""
-    x = np.array([row for row, _ in rows])
-    y = np.array([answerable for _, answerable in rows])
-    model = LogisticRegression(max_iter=500)
-    held_out = cross_val_predict(model, x, y, cv=5, method="decision_function")
+    x = np.array([row for row, _, _ in rows])
+    y = np.array([answerable for _, answerable, _ in rows])
+    groups = [arxiv_id for _, _, arxiv_id in rows]
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH))
+    held_out = cross_val_predict(
+        model, x, y, cv=GroupKFold(5), groups=groups, method="decision_function"
+    )
     model.fit(x, y)
-    weights = [*model.coef_[0].round(2), model.intercept_[0].round(2)]
-    print(f"{language}: weights {weights}, AUC {roc_auc_score(y, held_out):.3f}, n {len(y)}")
+    weights = model[1].coef_[0] / model[0].scale_
+    offset = float(model[1].intercept_[0] - (weights * model[0].mean_).sum())
+    print(f"{language}: weights {[*weights.round(2).tolist(), round(offset, 2)]}")
+    print(f"  AUC {roc_auc_score(y, held_out):.3f}, n {len(y)}")
+    for name, column in zip(fields(Bearing), x.T, strict=True):
+        print(f"  {name.name} alone: AUC {roc_auc_score(y, column):.3f}")
     for share in FALSE_REFUSALS:
         least = np.quantile(held_out[y], share)
         refused = (held_out[~y] < least).mean()

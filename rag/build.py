@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from rag.cache import encode_cached
+from rag.calibrate import calibrated
 from rag.digests import Parsed, account, named_files
 from rag.durable import forget, held, write_whole
 from rag.embed import Encoder, load_encoder
@@ -37,11 +38,12 @@ from rag.index import (
     READERS,
     Index,
     current_manifest,
+    known_sources,
     open_index,
     where_vectors,
 )
 from rag.library import Library
-from rag.manifest import Manifest, Stats, fingerprints, misfit, read_manifest, sources, staleness
+from rag.manifest import Manifest, Stats, fingerprints, misfit, read_manifest, staleness
 from rag.plan import Plan, plan_update, plan_whole
 from rag.segment import SEGMENTS, check_segment, drop_segment, write_segment
 from rag.settings import Settings
@@ -74,8 +76,9 @@ def build_index(
 
     Raises `NoPapers` when no paper could be read, `DigestError` for a path that
     does not exist, `SettingError` when the index's folder can't be made,
-    `IndexUnwritable` when it can't be written, and `IndexBusy` when another build
-    does not end in ten minutes.
+    `IndexUnwritable` when it can't be written, `IndexBusy` when another build does
+    not end in ten minutes, and `IndexDamaged` when `paths` are needed because the
+    index no longer says what it was built from.
     """
     settings = settings or Settings.from_env()
     report = progress or (lambda stage, done, total: None)
@@ -83,7 +86,7 @@ def build_index(
     with _telling_of_the_disk(settings), _build_lock(settings, report):
         before = current_manifest(settings)
         given = tuple(Path(p).resolve() for p in paths) if paths else None
-        wanted = given or sources(settings, before)
+        wanted = given or known_sources(settings)
         report("reading", 0, 1)
         named = named_files(wanted)
         digests, stats = fingerprints(named, before)
@@ -126,6 +129,9 @@ class _Build:
             passages, embedded = self._write(segment, plan, encoder)
             manifest = self._manifest(name, plan, passages, parsed, encoder)
             folder.mkdir(parents=True)
+            known = before.calibration if before and plan.kept else {}
+            found = calibrated(Index(folder, manifest, self.settings), known, self.report)
+            manifest = replace(manifest, calibration=found)
             manifest.write(folder)
             self.report("verifying", 0, 1)
             verify([segment] if plan.papers else [], where_vectors(self.settings))

@@ -9,9 +9,10 @@ when it names another paper, says that the topic changes, or asks for a paper.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from rag.layouts.base import ARXIV_ID
 from rag.lexical import tokens
 from rag.types import Turn
 from rag.understand import Understood
@@ -50,7 +51,7 @@ _SEARCHES = re.compile(
     r"\b(?:is|are) there\b|\bany(?:one|body|thing)?\b (?:\w+ )?(?:paper|work|on|that|who|about)|"
     r"\bwhich (?:paper|one|work)|\banother (?:paper|one)|\bother (?:papers|works?)|\bhas "
     r"anyone\b|\bpapers?\b (?:on|about)"
-    r"|有没有|有木有|有人|[哪那]一?篇|还有一篇|另一篇|别的|其他|求|有.{0,12}吗",
+    r"|有没有|有木有|有人|[哪那]一?篇|还有一篇|另一篇|别的|其他|求|(?<![它其这该])有(?![效用趣]).{0,12}吗",
     re.IGNORECASE,
 )
 _COMPARES = re.compile(
@@ -68,19 +69,28 @@ class Resolved:
     `focus` are the arXiv ids it is about, empty for a new topic; `lean` is what
     it is about unless a search for the question itself finds something clearly
     better. `question` is what is searched beside the original, the same when
-    nothing was added.
+    nothing was added. `missing` are ids that the digests don't have and that it
+    points back at.
     """
 
     question: str
     focus: tuple[str, ...] = ()
     lean: tuple[str, ...] = ()
     compares: bool = False
+    missing: tuple[str, ...] = ()
 
 
-def resolve(understood: Understood, history: Sequence[Turn]) -> Resolved:
-    """Return what the question is about, given the turns before it."""
+def resolve(
+    understood: Understood, history: Sequence[Turn], allowed: Collection[str] | None = None
+) -> Resolved:
+    """Return what the question is about, given the turns before it.
+
+    Papers of those turns that are not `allowed` (default: all are) are forgotten.
+    """
     question = understood.question
-    previous = _papers(history)
+    if missing := _missing(understood, history):
+        return Resolved(question, missing=missing)
+    previous = _papers(history, allowed)
     if not previous or _CHANGES.search(question):
         return Resolved(question)
     others = tuple(i for i in understood.named if i not in previous[:1])
@@ -90,11 +100,35 @@ def resolve(understood: Understood, history: Sequence[Turn]) -> Resolved:
         return Resolved(question)
     if understood.named:
         return Resolved(question, understood.named)
-    if understood.unknown or understood.filters:
+    if understood.unknown or understood.filtered:
         return Resolved(question)
-    if chosen := _ordinal(question, _listed(history)):
+    if chosen := _ordinal(question, _listed(history, allowed)):
         return _about(question, (chosen,), history)
     return _pointed(understood, previous, history)
+
+
+def is_settled(resolved: Resolved, understood: Understood, history: Sequence[Turn]) -> bool:
+    """Return whether the turns before leave nothing to guess about the question.
+
+    What may or may not go on with the last answer is not settled, nor is a question
+    that refers back where no answer cited a paper.
+    """
+    if not history or resolved.focus or resolved.missing:
+        return True
+    if resolved.lean:
+        return False
+    question = understood.question
+    if understood.named or understood.unknown or understood.filters or _CHANGES.search(question):
+        return True
+    return bool(_papers(history, None)) or not _refers_back(question)
+
+
+def _refers_back(question: str) -> bool:
+    """Return whether a question can't be understood without what was said before."""
+    if _SEARCHES.search(question):
+        return False
+    short = len(set(tokens(question))) <= _SHORT
+    return short or bool(_POINTS.search(question) or _CONTINUES.search(question))
 
 
 def _pointed(
@@ -119,20 +153,31 @@ def _about(question: str, focus: tuple[str, ...], history: Sequence[Turn]) -> Re
     return Resolved(f"{title} {question}".strip(), focus)
 
 
-def _papers(history: Sequence[Turn]) -> tuple[str, ...]:
+def _missing(understood: Understood, history: Sequence[Turn]) -> tuple[str, ...]:
+    """Return the ids that the last turn asked for in vain, if the question points back."""
+    if not history or not history[-1].answer.is_refusal or history[-1].answer.citations:
+        return ()
+    own = understood.named or understood.unknown or understood.filtered
+    if own or not _POINTS.search(understood.question) or _SEARCHES.search(understood.question):
+        return ()
+    return tuple(dict.fromkeys(m[1] for m in ARXIV_ID.finditer(history[-1].question)))
+
+
+def _papers(history: Sequence[Turn], allowed: Collection[str] | None) -> tuple[str, ...]:
     """Return the papers of the last turn that cited any, as they were listed."""
-    for turn in reversed(history):
-        if turn.answer.citations:
-            return tuple(c.arxiv_id for c in turn.answer.citations)
-    return ()
+    return next((cited for turn in reversed(history) if (cited := _cited(turn, allowed))), ())
 
 
-def _listed(history: Sequence[Turn]) -> tuple[str, ...]:
+def _listed(history: Sequence[Turn], allowed: Collection[str] | None) -> tuple[str, ...]:
     """Return the papers of the last turn that cited several."""
-    for turn in reversed(history):
-        if len(turn.answer.citations) > 1:
-            return tuple(c.arxiv_id for c in turn.answer.citations)
-    return ()
+    lists = (_cited(turn, None) for turn in reversed(history))
+    last = next((cited for cited in lists if len(cited) > 1), ())
+    return last if allowed is None or set(last) <= set(allowed) else ()
+
+
+def _cited(turn: Turn, allowed: Collection[str] | None) -> tuple[str, ...]:
+    cited = (citation.arxiv_id for citation in turn.answer.citations)
+    return tuple(i for i in cited if allowed is None or i in allowed)
 
 
 def _ordinal(question: str, previous: tuple[str, ...]) -> str | None:

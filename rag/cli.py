@@ -22,6 +22,8 @@ from rag.options import (
     Since,
     Top,
     Until,
+    Without,
+    fields_of,
     filters_of,
 )
 from rag.settings import Settings
@@ -74,6 +76,7 @@ def ask(
     digest: Digest = None,
     announce: Announcement = None,
     arxiv_id: Ids = None,
+    without: Without = None,
     llm: Annotated[str | None, typer.Option(help="Language model, see RAG_LLM.")] = None,
     build: Annotated[bool, typer.Option("--build", help="Build a missing or stale index.")] = False,
     as_json: Json = False,
@@ -85,7 +88,8 @@ def ask(
     filters = filters_of(category, author, since, until, digest, announce, arxiv_id)
     if build:
         _ensure(settings)
-    result = answer(question, filters=filters, llm=llm, settings=settings)
+    ignored = fields_of(without)
+    result = answer(question, filters=filters, without=ignored, llm=llm, settings=settings)
     if as_json:
         console.print_json(console.answer_data(result))
     else:
@@ -224,15 +228,14 @@ def train(
 ) -> None:
     """Train an encoder for English and Chinese; run it again to go on after a stop."""
     from rag.digests import read_digests
-    from rag.index import current_manifest
-    from rag.manifest import sources
+    from rag.index import known_sources
     from rag.training.corpus import from_digests, read_parallel
     from rag.training.recipe import Recipe
     from rag.training.train import train_encoder
 
     if papers is None:
         settings = Settings.from_env()
-        wanted = sources(settings, current_manifest(settings))
+        wanted = known_sources(settings)
         material = from_digests(read_digests(wanted).papers)
     else:
         material = read_parallel(papers, questions)

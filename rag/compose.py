@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date
 
+from rag.dates import span
 from rag.types import Citation, Filters, Language, Paper, Quote
 
 _PHRASES: dict[str, dict[Language, str]] = {
@@ -52,6 +52,18 @@ _PHRASES: dict[str, dict[Language, str]] = {
     "no_authors": {
         "en": "The digest of “{title}” (arXiv:{id}) prints no authors or affiliations.",
         "zh": "收录《{title}》（arXiv:{id}）的摘要没有给出作者和单位。",
+    },
+    "not_about": {
+        "en": "That is not about the digests. Ask about the papers in them, please.",
+        "zh": "这与摘要无关，请就摘要中的论文提问。",
+    },
+    "no_referent": {
+        "en": "It is not clear which paper is meant. Name it, please, or say what it is about.",
+        "zh": "不清楚指的是哪篇论文，请给出名称或说明内容。",
+    },
+    "by_search": {
+        "en": "Counted by search: the digests print no topics, so the number is a judgement.",
+        "zh": "以上由检索得出，摘要并未标注主题，数量仅供参考。",
     },
     "row_asked": {"en": "On your question", "zh": "针对问题"},
     "row_what": {"en": "What it does", "zh": "做了什么"},
@@ -133,7 +145,7 @@ def scope(filters: Filters, language: Language) -> str:
         ", ".join(filters.categories),
         ", ".join(filters.announce),
         ", ".join(filters.authors),
-        _span(filters.since, filters.until),
+        span(filters.since, filters.until),
         ", ".join(filters.digests),
         ", ".join(filters.arxiv_ids),
     ]
@@ -146,12 +158,6 @@ def scope(filters: Filters, language: Language) -> str:
 def cite(paper: Paper, quotes: Sequence[Quote] = ()) -> Citation:
     """Return the citation of `paper` with the sentences quoted from it."""
     return Citation(paper.arxiv_id, paper.title, paper.url, tuple(quotes))
-
-
-def _span(since: date | None, until: date | None) -> str:
-    if since == until:
-        return f"{since}" if since else ""
-    return f"{since or '…'} – {until or '…'}"
 
 
 def _cell(text: str) -> str:

@@ -98,6 +98,8 @@ def print_answer(answer: Answer) -> None:
         typer.echo("\n来源：" if answer.language == "zh" else "\nSources:")
     for citation in answer.citations:
         typer.echo(f"[{citation.arxiv_id}] {citation.title}\n    {citation.url}")
+    for chip in answer.chips:
+        say(f"understood {chip.field}: {chip.value}")
     for note in answer.notes:
         say(note)
 

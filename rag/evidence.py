@@ -2,84 +2,106 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from statistics import fmean
 
-from rag.extract import split
-from rag.index import Index
-from rag.lexical import tokens
-from rag.names import names_of
-from rag.types import Hit, Language, Paper
+import numpy as np
 
-_ASKS_NUMBER = re.compile(
-    r"\bhow (?:many|much|long|large|big|fast|far|often)\b"
-    r"|\bwhat (?:percentage|share|fraction|score|accuracy|rate|number)\b"
-    r"|多少|几[个种类倍项层张步道条位名组轮次座城]|百分之|多大|多长|多久|多快",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|half|twice|double|single|dozen|"
-    r"hundred|thousand|million|first|second|third)s?\b|[一二三四五六七八九十百千万亿两双零半]",
-    re.IGNORECASE,
-)
-# A number bears on the question when its sentence shares this many of the
-# question's tokens beside the paper's name; short questions have few to share.
-_SHARED, _SHORT = 2, 6
-_NEAR_BEST = 0.5
+from rag.aspects import content
+from rag.index import Index
+from rag.types import Hit, Language
+
+_NEAR_BEST = 0.55
 # Fitted by benchmarks/refusal.py on described questions about papers that the
 # encoder was not trained on; docs/decisions/005-refusal.md says how and how well.
-_WEIGHTS: dict[Language, tuple[float, float, float, float]] = {
-    "en": (6.09, 5.63, 6.78, -4.93),
-    "zh": (6.93, 5.98, 7.50, -5.20),
+_WEIGHTS: dict[Language, tuple[float, ...]] = {
+    "en": (11.57, -0.3, 4.46, 1.4, 6.78, -7.58),
+    "zh": (10.6, 1.3, 4.46, 7.77, 6.78, -8.14),
 }
-_LEAST: dict[Language, float] = {"en": -1.8, "zh": -2.5}
-_FEWEST_HITS = 5
+# The shares of answerable questions whose scores a build writes down.
+LEVELS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5)
+# Of the same for an index that is too small to say: the papers of seeds/.
+_USUAL: dict[Language, tuple[float, ...]] = {
+    "en": (-4.0, -2.9, -2.5, -2.1, -1.7, -1.0, 0.4, 1.2, 2.3, 4.4),
+    "zh": (-7.8, -6.1, -5.7, -4.2, -3.3, -2.5, 1.7, 5.8, 7.3, 9.9),
+}
+FEWEST_HITS = 5
+# How many papers after the best one its words are held against.
+_OTHERS = 5
 
 
-def states(index: Index, question: str, paper: Paper) -> bool:
-    """Return whether the paper's entry can state what is asked of it.
+@dataclass(frozen=True, slots=True)
+class Bearing:
+    """How the best paper bears on a question; each a number.
 
-    Only a question for a number can be told here: some sentence must hold a
-    number and speak of what is counted, in either language.
+    `near` is its likeness in meaning, `margin` how much more that is than the other
+    hits' mean, `shared` the share of the question's information that its words
+    hold, `more` how much more that is than the next papers' mean, and `lead` its
+    lead in the fused score over the second.
     """
-    if not _ASKS_NUMBER.search(question):
-        return True
-    naming = {*tokens(paper.title), *names_of(paper)}
-    asked = set(tokens(question)) - naming
-    known = [token for token in asked if index.lexical.document_frequency(token)]
-    wanted = _SHARED if len(known) >= _SHORT else 1
-    sentences = (
-        s.quote.text
-        for passage in index.store.passages_of(paper.arxiv_id)
-        for s in split([passage], passage.language)
-    )
-    numbers = [set(tokens(text)) & asked for text in sentences if _NUMBER.search(text)]
-    return any(len(shared) >= wanted for shared in numbers)
+
+    near: float
+    margin: float
+    shared: float
+    more: float
+    lead: float
 
 
-def supports(index: Index, question: str, language: Language, hits: Sequence[Hit]) -> bool:
+def supports(
+    index: Index,
+    question: str,
+    language: Language,
+    hits: Sequence[Hit],
+    false_refusals: float,
+) -> bool:
     """Return whether the best of the hits bears on the question at all.
 
-    A logistic score of three things: how near the best paper is in meaning, by
-    how much it is nearer than the other hits, and how much of the question's
-    information its texts share. Too few hits, under a narrow filter, say nothing.
+    A logistic score of `Bearing` that is no lower than all but the share
+    `false_refusals` of the index's own questions score. Too few hits, under a narrow
+    filter, say nothing.
     """
-    if len(hits) < _FEWEST_HITS:
+    if len(hits) < FEWEST_HITS:
         return bool(hits)
-    near, apart, shared, offset = _WEIGHTS[language]
-    margin = hits[0].dense - fmean(hit.dense for hit in hits[1:])
-    score = near * hits[0].dense + apart * margin
-    score += shared * coverage(index, question, hits[0].paper) + offset
-    return score >= _LEAST[language]
+    least = threshold(index.manifest.calibration.get(language, ()), language, false_refusals)
+    return score(bearing(index, question, hits), language) >= least
 
 
-def coverage(index: Index, question: str, paper: Paper) -> float:
+def threshold(scores: Sequence[float], language: Language, false_refusals: float) -> float:
+    """Return the score below which a question is refused.
+
+    `scores` are those of `LEVELS`; between them it is interpolated. A share of 0
+    refuses nothing.
+    """
+    if not false_refusals:
+        return float("-inf")
+    usual = _USUAL[language]
+    return float(np.interp(false_refusals, LEVELS, scores if len(scores) == len(usual) else usual))
+
+
+def score(found: Bearing, language: Language) -> float:
+    """Return how probable it is that the digests answer the question, in log odds."""
+    *weights, offset = _WEIGHTS[language]
+    return float(np.dot(weights, astuple(found))) + offset
+
+
+def bearing(index: Index, question: str, hits: Sequence[Hit]) -> Bearing:
+    """Return how the best of at least two hits bears on the question."""
+    best, *others = hits
+    shared = coverage(index, question, best)
+    return Bearing(
+        near=best.dense,
+        margin=best.dense - fmean(hit.dense for hit in others),
+        shared=shared,
+        more=shared - fmean(coverage(index, question, hit) for hit in others[:_OTHERS]),
+        lead=best.score - others[0].score,
+    )
+
+
+def coverage(index: Index, question: str, hit: Hit) -> float:
     """Return the share of the question's information, by idf, that the paper's texts share."""
-    weights = {token: index.rarity(token) for token in tokens(question)}
-    have: set[str] = set()
-    for passage in index.store.passages_of(paper.arxiv_id):
-        have.update(tokens(passage.indexed_text))
+    weights = {token: index.rarity(token) for token in content(question)}
+    have = index.words(hit.paper.arxiv_id)
     return sum(w for t, w in weights.items() if t in have) / (sum(weights.values()) or 1.0)
 
 

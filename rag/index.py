@@ -14,10 +14,12 @@ import math
 import re
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +28,9 @@ from rag.dense import Dense
 from rag.durable import hold
 from rag.embed import Encoder, load_encoder
 from rag.errors import IndexDamaged, IndexFailure, IndexMissing, IndexStale
-from rag.manifest import Manifest, misfit, read_manifest, staleness
-from rag.names import IN_TITLE
+from rag.lexical import tokens
+from rag.manifest import Manifest, misfit, read_manifest, sources, staleness
+from rag.names import IN_TITLE, mentions
 from rag.postings import Postings
 from rag.segment import SEGMENTS, Segment, Where, check_segment
 from rag.settings import Settings
@@ -56,6 +59,11 @@ class Index:
         weakref.finalize(self, release)
         base = folder.parent.parent / SEGMENTS
         self.segments = [_segment(base / name, settings) for name in manifest.segments]
+
+    @property
+    def dense_weight(self) -> float:
+        """The weight of meaning against words that the settings ask for."""
+        return self._settings.dense_weight
 
     @cached_property
     def store(self) -> PaperStore:
@@ -88,6 +96,29 @@ class Index:
             raise _stale(f"the encoder '{encoder.name}' is not the one it was built with")
         return encoder
 
+    @cached_property
+    def words(self) -> Callable[[str], frozenset[str]]:
+        """What gives the tokens of all of a paper's passages."""
+        store = self.store
+
+        @lru_cache(maxsize=512)
+        def words(arxiv_id: str) -> frozenset[str]:
+            passages = store.passages_of(arxiv_id)
+            return frozenset(token for p in passages for token in tokens(p.indexed_text))
+
+        return words
+
+    @cached_property
+    def mentions(self) -> Callable[[str], Mapping[str, float]]:
+        """What gives {arXiv id: strength} of the papers that a question names."""
+        store = self.store
+
+        @lru_cache(maxsize=64)
+        def mentioned(question: str) -> Mapping[str, float]:
+            return MappingProxyType(mentions(question, store.named))
+
+        return mentioned
+
     def rarity(self, token: str) -> float:
         """Return a token's inverse document frequency over the passages, > 0."""
         seen = self.lexical.document_frequency(token)
@@ -101,6 +132,11 @@ class Index:
     def name_keys(self) -> list[str]:
         """The names that papers go by in their titles, as comparison keys."""
         return self.store.name_keys(IN_TITLE)
+
+    @cached_property
+    def digest_names(self) -> list[str]:
+        """The names of all digests."""
+        return list(self.store.tally("digest"))
 
     @cached_property
     def digests_without_category(self) -> list[str]:
@@ -199,6 +235,32 @@ def current_manifest(settings: Settings) -> Manifest | None:
         return read_manifest(current_folder(settings))
     except (IndexMissing, IndexDamaged):
         return None
+
+
+def known_sources(settings: Settings) -> tuple[Path, ...]:
+    """Return what to read: the setting's digests, else the last ones, else seeds/.
+
+    The last ones are those of the newest generation that can be read. Raises
+    `IndexDamaged` when there is an index and no generation says what it was built
+    from: to read seeds/ then would put other papers in its place.
+    """
+    if settings.digests:
+        return sources(settings)
+    manifest = current_manifest(settings) or _newest_manifest(settings)
+    if manifest is None and (settings.index_dir / CURRENT).exists():
+        raise IndexDamaged(
+            "The index is damaged, and which digests it was built from is no longer known.",
+            "Name them: digest-rag index FOLDER, or set RAG_DIGESTS.",
+        )
+    return sources(settings, manifest)
+
+
+def _newest_manifest(settings: Settings) -> Manifest | None:
+    folder = settings.index_dir / GENERATIONS
+    for generation in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else ():
+        with suppress(IndexDamaged):
+            return read_manifest(generation)
+    return None
 
 
 def _stale(reason: str) -> IndexStale:

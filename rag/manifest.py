@@ -16,7 +16,7 @@ from rag.errors import DigestError, IndexDamaged
 from rag.lexical import TOKENS_VERSION
 from rag.settings import Settings, project_dir
 
-FORMAT = 2
+FORMAT = 3
 NAME = "manifest.json"
 # A file that was touched this shortly before it was read may have been changed
 # again within the clock's tick; its time is not believed.
@@ -33,7 +33,7 @@ class Manifest:
     `stats` size and time (ns) of those files whose time can be believed. `segments`
     are names in the order in which papers are numbered, `dead` the local numbers
     of superseded papers by segment; `chroma` is the service that holds the vectors,
-    "" when the segments do.
+    "" when the segments do. `calibration` is what `rag.calibrate` measured.
     """
 
     generation: str
@@ -49,6 +49,7 @@ class Manifest:
     passages: int
     incomplete: int
     failed: int
+    calibration: dict[str, list[float]] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
     dead: dict[str, list[int]] = field(default_factory=dict)
     stats: Stats = field(default_factory=dict)

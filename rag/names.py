@@ -12,7 +12,7 @@ from rag.types import Paper
 
 # A word that looks made rather than written: a capital inside one of its pieces
 # (SafeDPO, BERT, VTool-R1) or a digit beside letters (dots.llm1).
-_MADE = re.compile(
+MADE = re.compile(
     r"(?<![\w$])(?=[\w.-]*(?:[a-z][A-Z]|[A-Z]{2}|[A-Za-z]\d|\d[A-Za-z]))[A-Za-z0-9]\w*(?:[-.]\w+)*",
     re.ASCII,  # a Chinese character is no part of it and may stand right beside it
 )
@@ -31,6 +31,8 @@ _LATIN_WORD = re.compile(r"(?<![A-Za-z0-9-])[A-Z][a-z]{3,}(?![A-Za-z0-9-])")
 _LONGEST = 32
 # A made-up word in the texts of more papers than this is a term, not a name.
 _SHARED = 3
+# So many letters of a title in a row are no accident.
+_TELLING = 16
 
 Lookup = Callable[[Sequence[str]], Mapping[str, Mapping[str, float]]]
 
@@ -65,22 +67,26 @@ def names_of(paper: Paper) -> dict[str, float]:
         if len(key) >= 2 and not key.isdigit():
             names[key] = max(weight, names.get(key, 0.0))
 
-    for text in (paper.abstract, *(r.text for r in paper.renditions)):
-        for match in _MADE.finditer(text):
-            add(match[0], IN_ABSTRACT)
+    texts = [paper.abstract, *(r.text for r in paper.renditions)]
+    for name in _distinct(MADE, texts):
+        add(name, IN_ABSTRACT)
     # A Latin word left standing in a Chinese text is a name more often than not.
-    for rendition in paper.renditions:
-        if rendition.language == "zh":
-            for match in _LATIN_WORD.finditer(rendition.text):
-                add(match[0], IN_CHINESE)
-    for match in _MADE.finditer(paper.title):
-        add(match[0], IN_TITLE)
+    chinese = [r.text for r in paper.renditions if r.language == "zh"]
+    for name in _distinct(_LATIN_WORD, chinese):
+        add(name, IN_CHINESE)
+    for name in _distinct(MADE, [paper.title]):
+        add(name, IN_TITLE)
     head, *rest = re.split(r"[:：]|[.?!]\s|\s[-–—]\s", paper.title, maxsplit=1)
     words = head.split()
-    if rest and len(words) <= 6 and not _GENERIC.issuperset(w.casefold() for w in words):
+    if rest and not _GENERIC.issuperset(w.casefold() for w in words):
         add(head, HEAD)
     add(paper.title, TITLE)
     return names
+
+
+def _distinct(pattern: re.Pattern[str], texts: Iterable[str]) -> dict[str, None]:
+    """Return what matches in the texts, once each: a paper's name stands in most of them."""
+    return dict.fromkeys(match[0] for text in texts for match in pattern.finditer(text))
 
 
 def mentions(question: str, lookup: Lookup) -> dict[str, float]:
@@ -111,6 +117,30 @@ def mentions(question: str, lookup: Lookup) -> dict[str, float]:
             found[arxiv_id] = max(found.get(arxiv_id, 0.0), top / len(best))
             place[arxiv_id] = min(start, place.get(arxiv_id, start))
     return dict(sorted(found.items(), key=lambda item: place[item[0]]))
+
+
+def without_names(question: str, paper: Paper) -> str:
+    """Return the question without what names the paper: its title, a good part of it, its name."""
+    title = _key(paper.title)
+    sure = {key for key, weight in names_of(paper).items() if weight >= IN_TITLE}
+    left, taken = question, list[tuple[int, int]]()
+    for start, end, key in sorted(_spans(question), key=lambda s: s[0] - s[1]):
+        names = key in sure or (len(key) >= _TELLING and key in title)
+        if names and not any(start < e and s < end for s, e in taken):
+            taken.append((start, end))
+            left = left[:start] + " " * (end - start) + left[end:]
+    return " ".join(left.split())
+
+
+def quotes_title(question: str, paper: Paper) -> bool:
+    """Return whether the question writes several words of the title as a name: capitalised."""
+    title = _key(paper.title)
+    for start, end, key in _spans(question):
+        words = [w for w in question[start:end].split() if w.casefold() not in STOP_WORDS]
+        name = len(words) > 1 and all(word[0].isupper() for word in words)
+        if name and len(key) >= _TELLING // 2 and key in title:
+            return True
+    return False
 
 
 def _spans(question: str) -> list[tuple[int, int, str]]:
@@ -145,5 +175,7 @@ def closest_name(word: str, names: Iterable[str]) -> str | None:
     key = name_key(word)
     if len(key) < 5:
         return None
-    found = process.extractOne(key, list(names), scorer=fuzz.ratio, score_cutoff=84)
+    # Hardly anyone mistypes the first letter, and many a word is a name without it.
+    alike = [name for name in names if name[:1] == key[0]]
+    found = process.extractOne(key, alike, scorer=fuzz.ratio, score_cutoff=84)
     return str(found[0]) if found else None

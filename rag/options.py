@@ -8,7 +8,7 @@ from typing import Annotated, cast, get_args
 import typer
 
 from rag.errors import SettingError
-from rag.types import Announce, Filters
+from rag.types import Announce, ChipField, Filters
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Category = Annotated[list[str] | None, typer.Option(help="Only this category, such as cs.CL.")]
@@ -21,6 +21,10 @@ Announcement = Annotated[
     typer.Option("--announce", help="Only announced as new, cross, replace or replace-cross."),
 ]
 Ids = Annotated[list[str] | None, typer.Option("--id", help="Only this arXiv id.")]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(help="Do not read this out of the question: authors, days, categories …"),
+]
 Top = Annotated[int, typer.Option("--top", min=1, max=100, help="How many papers.")]
 
 
@@ -47,6 +51,18 @@ def filters_of(
         announce=cast(tuple[Announce, ...], tuple(announce or ())),
         arxiv_ids=tuple(arxiv_id or ()),
     )
+
+
+def fields_of(without: list[str] | None) -> tuple[ChipField, ...]:
+    """Return the fields that `--without` names; raises `SettingError` for a bad one."""
+    known = get_args(ChipField)
+    for name in without or ():
+        if name not in known:
+            raise SettingError(
+                f"'{name}' is nothing that is read out of a question.",
+                f"Use one of {', '.join(known)}.",
+            )
+    return cast(tuple[ChipField, ...], tuple(without or ()))
 
 
 def _day(text: str | None) -> date | None:

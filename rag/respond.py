@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rag import compose, extract
+from rag import compose, cues, extract
+from rag.aspects import content
 from rag.chat import Resolved
-from rag.evidence import relevant, states, supports
+from rag.details import states
+from rag.evidence import relevant, supports
 from rag.index import Index
-from rag.lexical import tokens
+from rag.names import quotes_title
 from rag.search import find
 from rag.settings import Settings
-from rag.types import Answer, Filters, Hit, Language, Paper, Quote
+from rag.types import Answer, Chip, Filters, Hit, Language, Paper, Quote
 from rag.understand import Understood
 
 _TOP = 10
@@ -40,6 +42,8 @@ class _Case:
     understood: Understood
     settings: Settings
     question: str
+    about: tuple[Chip, ...] = ()
+    rough: bool = False
 
     @property
     def language(self) -> Language:
@@ -50,7 +54,7 @@ class _Case:
         """What every answer says of itself."""
         return {
             "kind": self.understood.kind,
-            "chips": self.understood.chips,
+            "chips": (*self.understood.chips, *self.about),
             "searched": self.question if self.question != self.understood.question else "",
             "generation": self.index.manifest.generation,
         }
@@ -59,11 +63,27 @@ class _Case:
         return self.index.store.paper(arxiv_id)
 
 
-def respond(index: Index, understood: Understood, resolved: Resolved, settings: Settings) -> Draft:
-    """Return the extractive answer to a question taken apart and put in its conversation."""
-    case = _Case(index, understood, settings, resolved.question)
-    if not tokens(understood.question) and not re.search(r"\w", understood.question):
-        return _refuse(case, (), compose.phrase("no_words", case.language))
+def respond(
+    index: Index,
+    understood: Understood,
+    resolved: Resolved,
+    settings: Settings,
+    *,
+    rough: bool = False,
+) -> Draft:
+    """Return the extractive answer to a question taken apart and put in its conversation.
+
+    A `rough` one rests on the same papers, but its sentences are chosen by words
+    alone, which takes a fraction of the time: enough to tell a model what to read.
+    """
+    kept = set(resolved.focus) - set(understood.named)
+    about = (Chip("about", ", ".join(i for i in resolved.focus if i in kept)),) if kept else ()
+    case = _Case(index, understood, settings, resolved.question, about, rough)
+    if reason := _unanswerable(understood, resolved):
+        return _refuse(case, (), compose.phrase(reason, case.language))
+    if resolved.missing:
+        what = ", ".join(resolved.missing)
+        return _refuse(case, (), compose.phrase("unknown", case.language, what=what))
     if understood.unknown and not understood.named:
         what = ", ".join(understood.unknown)
         return _refuse(case, (), compose.phrase("unknown", case.language, what=what))
@@ -82,26 +102,49 @@ def respond(index: Index, understood: Understood, resolved: Resolved, settings: 
     return _searched(case, resolved)
 
 
+def _unanswerable(understood: Understood, resolved: Resolved) -> str:
+    """Return the name of our sentence about a question that asks nothing of the digests."""
+    if not re.search(r"\w", understood.question):
+        return "no_words"
+    if understood.named or understood.filters or understood.unknown or resolved.missing:
+        return ""
+    if cues.asks_for_prompt(understood.question):
+        return "not_about"
+    pointless = understood.kind == "fact" and not content(understood.question)
+    return "no_referent" if pointless and not (resolved.focus or resolved.lean) else ""
+
+
 def _searched(case: _Case, resolved: Resolved) -> Draft:
-    hits = find(
-        case.index,
-        case.understood.question,
-        _TOP,
-        case.understood.filters or None,
-        case.settings.dense_weight,
-    )
+    asked = dict.fromkeys((case.understood.question, case.question))
+    found = {question: _found(case, question) for question in asked}
+    hits = _merged(list(found.values()))
     if resolved.lean and not _stands_alone(hits, resolved.lean[0]):
         return _fact(case, _hits_of(case, resolved.lean), sure=True)
-    if not hits or not supports(case.index, case.understood.question, case.language, hits):
+    share = case.settings.false_refusals
+    sure = (h and supports(case.index, q, case.language, h, share) for q, h in found.items())
+    if not any(sure):
         return _refuse(case, hits)
     if case.understood.kind in ("list", "count"):
         return _list(case, hits)
-    return _fact(case, hits, sure=bool(case.understood.filters) or _leads(hits))
+    paper = hits[0].paper
+    meant = paper.arxiv_id in case.understood.named or quotes_title(case.question, paper)
+    meant = meant or bool(case.understood.filters)
+    return _fact(case, hits, sure=meant)
 
 
-def _leads(hits: Sequence[Hit]) -> bool:
-    """Return whether the best paper is so far ahead that the question must mean it."""
-    return len(hits) < 2 or hits[0].score - hits[1].score > _CLEARLY_BETTER
+def _found(case: _Case, question: str) -> list[Hit]:
+    filters = case.understood.filters or None
+    return find(case.index, question, _TOP, filters, case.settings.dense_weight)
+
+
+def _merged(searches: Sequence[Sequence[Hit]]) -> list[Hit]:
+    """Return the papers of all searches, best first, each with its best score."""
+    best: dict[str, Hit] = {}
+    for hit in (hit for hits in searches for hit in hits):
+        known = best.setdefault(hit.paper.arxiv_id, hit)
+        if hit.score > known.score:
+            best[hit.paper.arxiv_id] = hit
+    return sorted(best.values(), key=lambda hit: -hit.score)[:_TOP]
 
 
 def _stands_alone(hits: Sequence[Hit], before: str) -> bool:
@@ -119,7 +162,7 @@ def _hits_of(case: _Case, arxiv_ids: Sequence[str]) -> list[Hit]:
 def _fact(case: _Case, hits: Sequence[Hit], *, sure: bool) -> Draft:
     paper = hits[0].paper
     chosen = _quotes(case, paper, BUDGET)
-    if sure and not states(case.index, case.question, paper):
+    if sure and not states(case.index, case.question, paper, case.settings.false_refusals):
         reason = compose.phrase("no_detail", case.language, title=paper.title, id=paper.arxiv_id)
         said = compose.quoted(chosen[:1], paper.arxiv_id, case.language)
         text = f"{reason} {compose.phrase('does_say', case.language)} {said}"
@@ -134,6 +177,8 @@ def _list(case: _Case, hits: Sequence[Hit]) -> Draft:
     kept = relevant(hits)[:_MOST_LISTED]
     items = [(hit.paper, _quotes(case, hit.paper, _LINE)[:1]) for hit in kept]
     text = compose.many_papers(items, case.language)
+    if case.understood.kind == "count":
+        text += "\n" + compose.phrase("by_search", case.language)
     return Draft(_answer(case, text, hits, items), open=True)
 
 
@@ -213,12 +258,13 @@ def _refuse(
 
 def _quotes(case: _Case, paper: Paper, budget: float, asked: str | None = None) -> list[Quote]:
     question = asked or case.understood.question
-    return quotes_for(case.index, question, case.language, paper, budget)
+    ranked = _ranked(case.index, question, case.language, paper, rough=case.rough)
+    return [sentence.quote for sentence in extract.choose(ranked, budget)]
 
 
 def _best(case: _Case, paper: Paper, asked: str) -> list[Quote]:
     """Return the paper's sentences, those that bear most on `asked` first."""
-    ranked = _ranked(case.index, asked, case.language, paper)
+    ranked = _ranked(case.index, asked, case.language, paper, rough=case.rough)
     return [s.quote for s in sorted(ranked, key=lambda s: (-s.score, s.order))]
 
 
@@ -231,7 +277,7 @@ def quotes_for(
 
 
 def _ranked(
-    index: Index, question: str, language: Language, paper: Paper
+    index: Index, question: str, language: Language, paper: Paper, *, rough: bool = False
 ) -> list[extract.Sentence]:
     pool = extract.split(index.store.passages_of(paper.arxiv_id), language)
     return extract.rank(
@@ -239,7 +285,7 @@ def _ranked(
         pool,
         title=paper.title,
         rarity=index.rarity,
-        encode=index.encode,
+        encode=None if rough else index.encode,
     )
 
 

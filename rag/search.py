@@ -10,7 +10,6 @@ from rag.fusion import fuse, share_of_words, weight_for
 from rag.index import Index, open_index
 from rag.layouts.base import ARXIV_ID
 from rag.lexicon import english_of, shipped_lexicon
-from rag.names import mentions
 from rag.postings import Query
 from rag.question import plain_question
 from rag.settings import Settings
@@ -113,7 +112,7 @@ def _with_names(
 
     The scores are scaled back into [0, 1].
     """
-    named = mentions(question, index.store.named)
+    named = index.mentions(question)
     lift = {paper: weight for paper, weight in named.items() if weight >= _SURE}
     lift |= {m[1]: _BY_ID for m in ARXIV_ID.finditer(question) if index.store.paper(m[1])}
     if allowed is not None:

@@ -82,6 +82,14 @@ class Settings:
             "help": "Weight of meaning against words in the fused score, 0 to 1.",
         },
     )
+    false_refusals: float = field(
+        default=0.05,
+        metadata={
+            "variable": "RAG_FALSE_REFUSALS",
+            "range": (0.0, 0.5),
+            "help": "Share of answerable questions that may be refused, 0 to 0.5; 0 refuses none.",
+        },
+    )
     llm: str = field(
         default="none",
         metadata={
@@ -175,7 +183,7 @@ def _parse(name: str, variable: str, raw: str) -> object:
                 return tuple(Path(p) for p in raw.split(os.pathsep) if p)
             case "index_dir":
                 return Path(raw)
-            case "dense_weight" | "llm_timeout" | "llm_first_token":
+            case "dense_weight" | "false_refusals" | "llm_timeout" | "llm_first_token":
                 return float(raw)
             case "port" | "max_question" | "truncate_dim" | "llm_context":
                 return int(raw)

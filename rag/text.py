@@ -45,6 +45,8 @@ def strip_invisible(text: str) -> str:
 
     Line breaks and tabs stay: they mean something in a digest.
     """
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
     # A text has few distinct characters, and looking at each of them is enough.
     odd = [ch for ch in set(text) - {"\n", "\t"} if unicodedata.category(ch) in _INVISIBLE]
     return text.translate(dict.fromkeys(map(ord, odd))) if odd else text
@@ -126,6 +128,8 @@ def fold(text: str) -> str:
     Letters with a stroke or a ligature, which Unicode does not decompose, are
     those that a keyboard without them gives: Łukasz is lukasz.
     """
+    if text.isascii():
+        return " ".join(text.lower().split())
     lower = unicodedata.normalize("NFKD", text).casefold().translate(_PLAIN_LETTERS)
     decomposed = unicodedata.normalize("NFKD", lower)
     return " ".join("".join(ch for ch in decomposed if not unicodedata.combining(ch)).split())

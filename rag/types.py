@@ -20,6 +20,7 @@ Part = Literal[
 ]
 Announce = Literal["new", "cross", "replace", "replace-cross"]
 Mode = Literal["extractive", "generated", "lookup"]
+ChipField = Literal["authors", "categories", "announce", "days", "digests", "spelling", "about"]
 Kind = Literal["fact", "list", "comparison", "count", "field"]
 
 
@@ -160,9 +161,14 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One thing that a question was understood to ask: a filter's field and its value."""
+    """One thing that a question was understood to ask.
 
-    field: str
+    `field` is a filter's, or "spelling" for a name that was mended, or "about" for
+    the papers of the turns before that a follow-up is about. Asked again
+    `without` a field, the question is answered as if that had not been understood.
+    """
+
+    field: ChipField
     value: str
 
 

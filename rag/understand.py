@@ -9,111 +9,25 @@ reader sees it and can take it back.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import cast, get_args
 
-from rag.dates import Days, find_days
+from rag import cues
+from rag.dates import Days, find_days, span
 from rag.index import Index
 from rag.layouts.base import ARXIV_ID
 from rag.lexical import tokens
-from rag.names import closest_name, mentions, name_key
+from rag.names import closest_name, name_key
 from rag.papers import author_key
 from rag.text import language_of
-from rag.types import Announce, Chip, Filters, Kind, Language
-
-_LIST = re.compile(
-    r"\b(?:papers|works|articles|studies|results|entries|examples|approaches|methods|benchmarks|"
-    r"everything|anything new|overview of)\b|\b(?:list|all (?:the|of)|who (?:is|are|else)|which "
-    r"ones)\b|"
-    r"哪些|哪几[篇个种]|几篇|有哪|都有|列出|列一下|汇总|盘点|梳理|所有|全部|分别有",
-    re.IGNORECASE,
-)
-_SINGLE = re.compile(
-    r"\b(?:which|what|the|that|this|one|a) (?:paper|work|article|study|method|one)\b|哪一?篇|"
-    r"那篇|这篇",
-    re.IGNORECASE,
-)
-_COMPARE = re.compile(
-    r"\b(?:differ\w*|compar\w+|versus|vs\.?|against|contrast|distinguish\w*)\b|"
-    r"区别|差别|不同|不一样|对比|相比|比较|差在|差异|异同|分别",
-    re.IGNORECASE,
-)
-_COUNT = re.compile(
-    r"\bhow many (?:\S+ ){0,3}(?:papers?|entries|articles|preprints)\b|\bnumber of (?:\S+ ){0,2}"
-    r"(?:papers|entries)\b|多少篇|几篇|多少(?:个)?(?:论文|文章|条目)|论文数",
-    re.IGNORECASE,
-)
-# The archives with subject classes: https://arxiv.org/category_taxonomy
-_CATEGORY = re.compile(
-    r"(?<![\w.-])(?:(?P<archive>cs|math|stat|eess|econ|nlin|q-bio|q-fin|"
-    r"astro-ph)\.(?P<two>[a-z]{2})"
-    r"|(?:physics|cond-mat)\.[a-z]{2,6}(?:-[a-z]{2,4})?)(?![\w-])",
-    re.IGNORECASE | re.ASCII,
-)
-_ANNOUNCE = re.compile(
-    r"(?P<rc>replace-cross|replaced cross|cross.?replac\w+|替换交叉|交叉替换)"
-    r"|(?P<cross>cross-?list\w*|\bcrosses\b|announced? (?:as )?(?:plain )?['‘“\"]?cross\b|"
-    r"交叉(?:列表|提交|公告))"
-    r"|(?P<rep>\breplacements\b(?! (?:for|of)\b)|\breplacement (?:papers|entries|"
-    r"versions)\b|announced? (?:as )?(?:plain )?['‘“\"]?replaced?\b|"
-    r"\bplain ['‘“\"]?replace\b|替换(?:版|稿|公告|类))"
-    r"|(?P<new>newly announced|announced? (?:as )?(?:plain )?['‘“\"]?new\b|new (?:submissions|"
-    r"announcements)|"
-    r"新(?:提交|公告)|announce type:? new)",
-    re.IGNORECASE,
-)
-_NOT = re.compile(
-    r"(?:\bnot\s+(?:an?\s+|any\s+|the\s+)?|n['’]t\s+|\bexcept\s+|\bwithout\s+|不是|不包括|除了|"
-    r"非|不)$",
-    re.IGNORECASE,
-)
-_AUTHOR = re.compile(
-    r"\b(?:by|written by|authored by|co-?authored by|authors? (?:is|are|named)|from author)\s+"
-    r"(?P<en>(?:[A-Z\u00c0-\u024f][\w.'’-]*\s?){1,4})"
-    r"|(?:作者(?:是|为|叫|有)?|"
-    r"第一作者是)\s*[:：]?\s*(?P<zh>[A-Za-z\u00c0-\u024f.'’-]+(?:\s+[A-Za-z\u00c0-\u024f.'’-]+)*)"
-    r"|(?P<of>[A-Z][\w.'’-]+(?:\s+[A-Z\u00c0-\u024f][\w.'’-]+)+)\s*(?:的|写的|发表的|"
-    r"参与的)\s*(?:论文|文章|那篇|工作|paper)"
-)
-_FIRST_AUTHOR = re.compile(r"\bfirst[- ]author|第一作者|一作", re.IGNORECASE)
-_FIELD = re.compile(
-    r"\bauthors? of\b|\bwho (?:wrote|are the authors|is the author|were the authors)|"
-    r"\bauthors?\b.*\?|"
-    r"\baffiliat\w+|"
-    r"\bwhich (?:lab|university|institution)|作者(?:是谁|有哪些|都有谁)|谁写的|哪个(?:机构|学校|"
-    r"团队|实验室)|哪家机构",
-    re.IGNORECASE,
-)
-_HOUSEKEEPING = frozenset(
-    tokens(
-        "list lists entries entry digest digests announced announce kind plain category categories "
-        "arxiv count number total date dated day today yesterday week month last latest appear "
-        "appeared from author authors first written authored title called name named everything "
-        "all "
-        "anything many much summary summarise summarize explain describe about abstract link url "
-        "abs pdf "
-        "摘要 类别 分类 作者 第一作者 多少 几篇 列出 全部 所有 今天 昨天 上周 本周 最新 标题 "
-        "名字 叫什么 "
-        "收录 总共 一共 属于 日期 发布 公告 类型 讲的 讲的是 的是 是什么 是啥 说的 说了 内容 "
-        "总结 概括 给我 看看"
-    )
-)
-
-
-_NAME_LIKE = re.compile(r"(?<![\w./-])[A-Z][A-Za-z0-9-]{4,}(?![\w/])")
-# Chinese that asks without saying about what; taken out before looking for a topic.
-_HAN_FILLER = re.compile(
-    r"所有|全部|请问|请|帮我|给我|一下|总共|一共|共有|都有|有没有|有|是|的|了|吗|呢|吧|里面?|中|"
-    r"被|和|以及|与|哪些|哪几|"
-    r"几|多少|什么|论文|文章|条目|摘要|日报|类别|分类|作者|第一|列出|看看|写|发表|参与|收录|叫|"
-    r"名字|标题|篇|个|条|那|这"
-)
-
+from rag.types import Announce, Chip, ChipField, Filters, Kind, Language
 
 # A made-up word in one paper's text names it; a shared one, or an acronym, does not.
 # What stands in the title names it beyond doubt.
 _NAMED, _SURE = 0.4, 0.75
+# A shorter file name, such as "ai", is a word before it is a digest.
+_TELLING = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +37,8 @@ class Understood:
     `surely` are those of them whose name leaves no doubt: an id or a title; a
     made-up word in the text only makes the paper likelier to be found.
     `unknown` are arXiv ids and authors that no digest has; `topic` is whether
-    anything beyond the look-up is asked, so that search has work to do.
+    anything beyond the look-up is asked, so that search has work to do; `filtered`
+    whether the question itself, not the reader's form, restricts the papers.
     """
 
     question: str
@@ -135,27 +50,48 @@ class Understood:
     unknown: tuple[str, ...] = ()
     chips: tuple[Chip, ...] = ()
     topic: bool = True
+    filtered: bool = False
 
 
-def understand(question: str, index: Index, filters: Filters | None = None) -> Understood:
-    """Return what `question` asks for, with `filters` given from outside kept."""
-    question, respelled = _respelled(question, index)
+def understand(
+    question: str,
+    index: Index,
+    filters: Filters | None = None,
+    without: Collection[ChipField] = (),
+) -> Understood:
+    """Return what `question` asks for, with `filters` given from outside kept.
+
+    The fields of chips in `without` are not looked for, though the words that named
+    them stay no part of the topic.
+    """
+    respelled = list[Chip]()
+    if "spelling" not in without:
+        question, respelled = _respelled(question, index)
     ids, unknown_ids = _ids(question, index)
     authors, unknown_authors, author_spans = _authors(question, index)
     days = _days(question, index)
     categories, category_spans = _categories(question, index)
     announce, announce_spans = _announce(question)
-    spans = [*author_spans, *category_spans, *announce_spans]
+    digests, digest_spans = _digests(question, index)
+    spans = [*author_spans, *category_spans, *announce_spans, *digest_spans]
     spans += [m.span() for m in ARXIV_ID.finditer(question)]
     if days:
         spans.append((days.start, days.end))
-    found = _filters(authors, categories, announce, days)
+    if "authors" in without:
+        authors, unknown_authors = (), ()
+    found = _filters(
+        authors,
+        () if "categories" in without else categories,
+        () if "announce" in without else announce,
+        None if "days" in without else days,
+        () if "digests" in without else digests,
+    )
     strength = dict.fromkeys(ids, 1.0) or _named(question, index)
     if filters:  # what the reader filters away is not there to be named either
         allowed = set(index.store.select(filters))
         strength = {i: weight for i, weight in strength.items() if i in allowed}
     named = tuple(strength)
-    if authors and _FIRST_AUTHOR.search(question):
+    if authors and cues.FIRST_AUTHOR.search(question):
         found = replace(found, arxiv_ids=_led_by(authors, index))
     topic = bool(_content(_without(question, spans)))
     return Understood(
@@ -168,6 +104,7 @@ def understand(question: str, index: Index, filters: Filters | None = None) -> U
         unknown=(*unknown_ids, *unknown_authors),
         chips=(*respelled, *_chips(found)),
         topic=topic,
+        filtered=bool(found),
     )
 
 
@@ -178,7 +115,7 @@ def _respelled(question: str, index: Index) -> tuple[str, list[Chip]]:
     it, and a paper's name is very near.
     """
     chips = []
-    for word in dict.fromkeys(_NAME_LIKE.findall(question)):
+    for word in dict.fromkeys(cues.NAME_LIKE.findall(question)):
         if index.store.named([name_key(word)]) or any(map(_known(index), tokens(word))):
             continue
         if name := closest_name(word, index.name_keys):
@@ -192,20 +129,20 @@ def _known(index: Index) -> Callable[[str], bool]:
 
 
 def _kind(question: str, named: tuple[str, ...], filtered: bool) -> Kind:
-    if _COUNT.search(question):
+    if cues.COUNT.search(question):
         return "count"
-    if _COMPARE.search(question) and len(named) > 1:
+    if cues.COMPARE.search(question) and len(named) > 1:
         return "comparison"
-    if _FIELD.search(question):
+    if cues.FIELD.search(question):
         return "field"
-    if _LIST.search(question) and not named and not _SINGLE.search(question):
+    if cues.LIST.search(question) and not named and not cues.SINGLE.search(question):
         return "list"
-    return "list" if filtered and not named and not _SINGLE.search(question) else "fact"
+    return "list" if filtered and not named and not cues.SINGLE.search(question) else "fact"
 
 
 def _content(text: str) -> list[str]:
-    plain = _HAN_FILLER.sub(" ", text)
-    return [t for t in tokens(plain) if t not in _HOUSEKEEPING and not t.isdigit()]
+    plain = cues.HAN_FILLER.sub(" ", text)
+    return [t for t in tokens(plain) if t not in cues.HOUSEKEEPING and not t.isdigit()]
 
 
 def _without(question: str, spans: Iterable[tuple[int, int]]) -> str:
@@ -222,15 +159,14 @@ def _ids(question: str, index: Index) -> tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def _named(question: str, index: Index) -> dict[str, float]:
-    strength = mentions(question, index.store.named)
-    return {arxiv_id: s for arxiv_id, s in strength.items() if s >= _NAMED}
+    return {i: weight for i, weight in index.mentions(question).items() if weight >= _NAMED}
 
 
 def _authors(
     question: str, index: Index
 ) -> tuple[tuple[str, ...], tuple[str, ...], list[tuple[int, int]]]:
     """Return the authors asked for, those that no digest has, and where they stand."""
-    match = _AUTHOR.search(question)
+    match = cues.AUTHOR.search(question)
     if match:
         name = next(g for g in match.groups() if g).strip(" .,'’?")
         key = author_key(name)
@@ -264,7 +200,7 @@ def _days(question: str, index: Index) -> Days | None:
 def _categories(question: str, index: Index) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
     known = {name.casefold(): name for name in index.store.tally("category")}
     found: dict[str, tuple[int, int]] = {}
-    for match in _CATEGORY.finditer(question):
+    for match in cues.CATEGORY.finditer(question):
         name = (
             f"{match['archive'].lower()}.{match['two'].upper()}"
             if match["two"]
@@ -278,12 +214,22 @@ def _categories(question: str, index: Index) -> tuple[tuple[str, ...], list[tupl
     return tuple(found), list(found.values())
 
 
+def _digests(question: str, index: Index) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
+    """Return the digests that the question names in full, and where they stand."""
+    found = {
+        name: match.span()
+        for name in index.digest_names
+        if len(name) >= _TELLING and (match := re.search(rf"(?<!\w){re.escape(name)}", question))
+    }
+    return tuple(found), list(found.values())
+
+
 def _announce(question: str) -> tuple[tuple[Announce, ...], list[tuple[int, int]]]:
     """Return the announce kinds asked for, or all but those ruled out, and where they stand."""
     names = {"rc": "replace-cross", "cross": "cross", "rep": "replace", "new": "new"}
     kinds, ruled_out, spans = list[str](), list[str](), list[tuple[int, int]]()
-    for match in _ANNOUNCE.finditer(question):
-        denied = _NOT.search(question[: match.start()])
+    for match in cues.ANNOUNCE.finditer(question):
+        denied = cues.NOT.search(question[: match.start()])
         spans.append((denied.start() if denied else match.start(), match.end()))
         (ruled_out if denied else kinds).append(names[match.lastgroup or ""])
     if ruled_out and not kinds:
@@ -296,6 +242,7 @@ def _filters(
     categories: tuple[str, ...],
     announce: tuple[Announce, ...],
     days: Days | None,
+    digests: tuple[str, ...],
 ) -> Filters:
     return Filters(
         authors=authors,
@@ -303,6 +250,7 @@ def _filters(
         announce=announce,
         since=days.since if days else None,
         until=days.until if days else None,
+        digests=digests,
     )
 
 
@@ -315,14 +263,15 @@ def _joined(given: Filters, found: Filters) -> Filters:
         announce=given.announce or found.announce,
         since=given.since or found.since,
         until=given.until or found.until,
+        digests=given.digests or found.digests,
         arxiv_ids=given.arxiv_ids or found.arxiv_ids,
     )
 
 
 def _chips(found: Filters) -> Iterable[Chip]:
-    for field in ("authors", "categories", "announce"):
+    fields: tuple[ChipField, ...] = ("authors", "categories", "announce", "digests")
+    for field in fields:
         if values := getattr(found, field):
             yield Chip(field, ", ".join(values))
     if found.since and found.until:
-        same = found.since == found.until
-        yield Chip("days", str(found.since) if same else f"{found.since} – {found.until}")
+        yield Chip("days", span(found.since, found.until))

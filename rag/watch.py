@@ -18,8 +18,8 @@ from time import monotonic
 from rag.build import build_index
 from rag.digests import named_files
 from rag.errors import DigestError, DigestRagError, NoPapers
-from rag.index import current_manifest
-from rag.manifest import sources, staleness
+from rag.index import current_manifest, known_sources
+from rag.manifest import staleness
 from rag.settings import Settings
 from rag.types import Ledger
 
@@ -60,7 +60,7 @@ def watch(
     path that does not exist.
     """
     given = tuple(Path(p).resolve() for p in paths) if paths else None
-    wanted = given or sources(settings, current_manifest(settings))
+    wanted = given or known_sources(settings)
     named_files(wanted)
     state = _Watch(replace(settings, digests=wanted), tell, settle)
     for _ in _ticks(wanted, stop, settle):

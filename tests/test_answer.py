@@ -77,11 +77,11 @@ def parameters(function: object) -> dict[str, inspect.Parameter]:
 @pytest.mark.parametrize("function", [rag.answer, rag.stream])
 def test_the_parameters_that_other_tools_hold_on_to(function: object) -> None:
     found = parameters(function)
-    assert list(found) == ["question", "history", "filters", "llm", "settings"]
+    assert list(found) == ["question", "history", "filters", "without", "llm", "settings"]
     assert found["question"].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
     rest = [found[name] for name in list(found)[1:]]
     assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in rest)
-    assert [p.default for p in rest] == [(), None, None, None]
+    assert [p.default for p in rest] == [(), None, (), None, None]
 
 
 @pytest.mark.parametrize(

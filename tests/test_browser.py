@@ -100,6 +100,22 @@ def test_a_filter_narrows_the_papers(reader: Reader) -> None:
     assert "2506.05739" in reader.ask(ENGLISH).inner_text()
 
 
+def test_what_was_understood_is_taken_back_with_a_click(reader: Reader) -> None:
+    narrow = reader.ask("How many cs.CL papers are there?").inner_text()
+    chips = reader.page.locator("#chips")
+    expect(chips).to_contain_text("Category: cs.CL")
+    done = reader.page.locator("#chat .facts")
+    count = done.count()
+    chips.locator(".token-remove").first.click()
+    expect(reader.page.locator("#chat .answer").last).to_contain_text("166", timeout=60_000)
+    expect(done).to_have_count(count)
+    expect(chips).not_to_be_visible()
+    assert "166" not in narrow
+    reader.ask("What is SafeDPO?")
+    reader.ask("and its results?")
+    expect(chips).to_contain_text("About: 2505.20065")
+
+
 def test_a_hostile_question_is_shown_and_not_run(reader: Reader) -> None:
     hostile = (
         "<img src=x onerror=alert(1)><script>alert(2)</script> ![x](http://evil.example/x.png) "

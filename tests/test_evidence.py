@@ -1,15 +1,14 @@
-"""Judging what was found: does an entry state it, and what belongs in a list."""
+"""Judging what was found: does it bear on the question, and what belongs in a list."""
 
 from __future__ import annotations
 
 import pytest
 
-from rag.evidence import relevant, states
+from rag.evidence import FEWEST_HITS, LEVELS, bearing, relevant, score, supports, threshold
 from rag.index import Index, open_index
+from rag.search import find
 from rag.settings import Settings
 from rag.types import Hit, Paper, Passage
-
-SAFE, PPA, IMAGINE = "2505.20065", "2506.05739", "2505.10010"
 
 
 @pytest.fixture(scope="module")
@@ -22,24 +21,37 @@ def hits(*scores: float) -> list[Hit]:
     return [Hit(Paper(str(n), "T", ""), passage, score) for n, score in enumerate(scores)]
 
 
-@pytest.mark.parametrize(
-    ("arxiv_id", "question", "stated"),
-    [
-        (IMAGINE, "How far do offline RL methods fall behind on hard tasks?", True),
-        (IMAGINE, "现有离线RL方法在困难任务上的成功率是多少？", True),
-        (SAFE, "How many GPUs did SafeDPO train on?", False),
-        (SAFE, "SafeDPO用了多少块GPU？", False),
-        (PPA, "How many kilograms does it weigh?", False),
-        (SAFE, "What is SafeDPO?", True),
-        (SAFE, "SafeDPO怎么做的？", True),
-    ],
-)
-def test_whether_an_entry_can_state_what_is_asked(
-    index: Index, arxiv_id: str, question: str, stated: bool
-) -> None:
-    paper = index.store.paper(arxiv_id)
-    assert paper is not None
-    assert states(index, question, paper) is stated
+def test_what_is_asked_of_the_digests_scores_above_what_is_not(index: Index) -> None:
+    def scored(question: str) -> float:
+        return score(bearing(index, question, find(index, question, 10, None, 0.6)), "en")
+
+    known = scored("aligning language models for safety by direct preference optimization")
+    assert known > scored("the mating calls of tropical frogs in rain forests")
+
+
+def test_a_share_of_nothing_refuses_nothing(index: Index) -> None:
+    question = "the mating calls of tropical frogs in rain forests"
+    found = find(index, question, 10, None, 0.6)
+    assert supports(index, question, "en", found, 0.0)
+    assert not supports(index, question, "en", found, 0.05)
+
+
+def test_few_hits_say_nothing_and_none_is_no_answer(index: Index) -> None:
+    assert supports(index, "anything", "en", hits(*[0.5] * (FEWEST_HITS - 1)), 0.5)
+    assert not supports(index, "anything", "en", [], 0.05)
+
+
+def test_the_more_may_be_refused_the_higher_the_threshold() -> None:
+    scores = [float(n) for n in range(len(LEVELS))]
+    values = [threshold(scores, "en", share) for share in (0.01, 0.02, 0.04, 0.05, 0.2, 0.5)]
+    assert values == sorted(values)
+    assert values[0] == 0.0
+    assert values[-1] == len(LEVELS) - 1
+    assert threshold(scores, "zh", 0.0) == float("-inf")
+
+
+def test_an_index_without_scores_of_its_own_has_the_usual_ones() -> None:
+    assert threshold((), "en", 0.05) == threshold([1.0], "en", 0.05) < 0
 
 
 def test_a_list_follows_the_evidence_and_not_a_constant() -> None:

@@ -82,7 +82,7 @@ class TestBuild:
         seen: list[tuple[str, int, int]] = []
         build_index(settings=tiny_settings({"a.md": ONE}), progress=lambda *s: seen.append(s))
         stages = list(dict.fromkeys(stage for stage, _, _ in seen))
-        assert stages == ["reading", "embedding", "writing", "verifying"]
+        assert stages == ["reading", "embedding", "writing", "calibrating", "verifying"]
         assert all(0 <= done <= total for _, done, total in seen)
         for stage in stages[1:]:
             done, total = [s[1:] for s in seen if s[0] == stage][-1]
@@ -120,6 +120,33 @@ class TestBuild:
         settings = tiny_settings({"a.md": ONE}, index_dir=tmp_path / "file")
         with pytest.raises(SettingError, match="RAG_INDEX"):
             build_index(settings=settings)
+
+
+class TestSources:
+    """Which digests are read when none are named."""
+
+    def test_the_last_ones_are_known_from_an_older_generation(
+        self, tiny_settings: Tiny, tmp_path: Path
+    ) -> None:
+        settings = replace(tiny_settings({"a.md": ONE}), digests=())
+        build_index([tmp_path / "digests"], settings=settings)
+        tiny_settings({"a.md": TWO})
+        build_index(settings=settings)
+        (current_folder(settings) / "manifest.json").unlink()
+        assert build_index(settings=settings).papers == 1
+        assert first("cat", settings) == "2501.00003"
+
+    def test_a_damaged_index_is_not_replaced_by_the_seeds(
+        self, tiny_settings: Tiny, tmp_path: Path
+    ) -> None:
+        settings = replace(tiny_settings({"a.md": ONE}), digests=())
+        build_index([tmp_path / "digests"], settings=settings)
+        (current_folder(settings) / "manifest.json").write_text("{}")
+        for build_again in (build_index, ensure_index):
+            with pytest.raises(IndexDamaged, match="digest-rag index FOLDER"):
+                build_again(settings=settings)
+        assert build_index([tmp_path / "digests"], settings=settings).papers == 2
+        assert first("a cat", settings) == "2501.00001"
 
 
 class TestSwap:
@@ -160,7 +187,9 @@ class TestSwap:
 
 
 class TestFailures:
-    @pytest.mark.parametrize("stage", ["reading", "embedding", "writing", "verifying"])
+    @pytest.mark.parametrize(
+        "stage", ["reading", "embedding", "writing", "calibrating", "verifying"]
+    )
     @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, MemoryError])
     def test_an_interrupted_build_leaves_the_old_index_answering(
         self, tiny_settings: Tiny, stage: str, error: type[BaseException]

@@ -124,6 +124,7 @@ def test_every_field_that_decides_what_is_indexed_is_in_the_manifest() -> None:
             "chroma_token",
             "chroma_database",
             "dense_weight",
+            "false_refusals",
             "llm",
             "llm_key",
             "openai_key",

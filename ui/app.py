@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ui.cards import panel_html
 from ui.layout import Page, dressable, dressed, lay_out
 from ui.render import escape
 from ui.session import FIELDS, Conversation, Way
-from ui.state import rebuild
+from ui.state import check_html, rebuild
 from ui.texts import Language, preferred, text
 
 # So many readers are answered at the same time; the others wait in a queue.
@@ -100,9 +101,9 @@ def _say(address: str) -> None:
 
 
 def _warm_up(settings: rag.Settings) -> None:
-    """Load the model before the first reader asks; who asks earlier waits for it."""
+    """Load the models before the first reader asks; who asks earlier waits for them."""
     with suppress(rag.DigestRagError):
-        rag.search("digest", top_k=1, settings=settings)
+        rag.prepare(settings)
 
 
 def _theme() -> gr.themes.Base:
@@ -130,6 +131,7 @@ def _dress(app: gr.Blocks, page: Page, settings: rag.Settings) -> None:
         shown = session.messages(conversation, language)
         updates = dressed(page, settings, language)
         updates[page.chat]["value"] = shown
+        updates[page.chips] |= _chips(conversation, language)
         return updates | {page.sources: _panel(conversation, settings, language)}
 
     outputs = [*dressable(page), page.sources]
@@ -138,26 +140,39 @@ def _dress(app: gr.Blocks, page: Page, settings: rag.Settings) -> None:
 
 
 def _converse(page: Page, settings: rag.Settings) -> None:
-    shown = [page.box, page.conversation, page.chat, page.sources]
+    shown = [page.box, page.conversation, page.chat, page.sources, page.chips]
     given = [page.conversation, page.language, page.writer, *page.form]
 
     def respond(
         question: str, conversation: Conversation, language: Language, llm: str, *fields: object
     ) -> Iterator[tuple[Any, ...]]:
-        filters = session.make_filters(dict(zip(FIELDS, fields, strict=True)))
-        way = Way(language, filters, llm)
+        yield from ask(question, conversation, _way(language, llm, fields))
+
+    def ask(question: str, conversation: Conversation, way: Way) -> Iterator[tuple[Any, ...]]:
+        language = way.language
         before = session.messages(session.stopped(conversation, language), language)
         first = gr.update(value="", submit_btn=False, stop_btn=True)
         for grown in session.ask(conversation, question, way, settings):
             conversation = grown
-            yield first, grown, before + session.messages(grown[-1:], language), gr.skip()
+            now = before + session.messages(grown[-1:], language)
+            yield first, grown, now, gr.skip(), gr.update(visible=False)
             first = gr.skip()
         yield (
             gr.update(submit_btn=True, stop_btn=False),
             conversation,
             session.messages(conversation, language),
             _panel(conversation, settings, language),
+            _chips(conversation, language),
         )
+
+    def ask_without(
+        kept: list[str], conversation: Conversation, language: Language, llm: str, *fields: object
+    ) -> Iterator[tuple[Any, ...]]:
+        if not conversation:
+            return
+        without = session.taken_back(conversation, kept)
+        way = replace(_way(language, llm, fields), without=without)
+        yield from ask(conversation[-1].question, conversation[:-1], way)
 
     def respond_to_example(
         chosen: gr.SelectData,
@@ -171,20 +186,23 @@ def _converse(page: Page, settings: rag.Settings) -> None:
     def stop(conversation: Conversation, language: Language) -> tuple[Any, ...]:
         conversation = session.stopped(conversation, language)
         ready = gr.update(submit_btn=True, stop_btn=False)
-        return ready, conversation, session.messages(conversation, language), gr.skip()
+        shown = session.messages(conversation, language)
+        return ready, conversation, shown, gr.skip(), gr.skip()
 
     def show_sources(chosen: gr.SelectData, conversation: Conversation, language: Language) -> str:
         # Each exchange is two messages: the question and its answer.
         return _panel(conversation[: int(chosen.index) // 2 + 1], settings, language)
 
     def start_again(language: Language) -> tuple[Any, ...]:
-        return gr.update(submit_btn=True, stop_btn=False), (), [], _panel((), settings, language)
+        ready = gr.update(submit_btn=True, stop_btn=False)
+        return ready, (), [], _panel((), settings, language), _chips((), language)
 
     limits = {"concurrency_limit": _READERS, "concurrency_id": "ask", **_PRIVATE}
     asked = page.box.submit(respond, [page.box, *given], shown, **limits)
     chosen = page.chat.example_select(respond_to_example, given, shown, **limits)
+    again = page.chips.input(ask_without, [page.chips, *given], shown, **limits)
     page.chat.select(show_sources, given[:2], page.sources, queue=False, **_PRIVATE)
-    running: list[dict[str, Any]] = [asked, chosen]
+    running: list[dict[str, Any]] = [asked, chosen, again]
     # Cancelled first, so that hardly a late token overwrites what is then said.
     stops = page.box.stop(None, cancels=running, **_PRIVATE)
     stops.then(stop, given[:2], shown, queue=False, **_PRIVATE)
@@ -220,6 +238,9 @@ def _maintain(page: Page, settings: rag.Settings) -> None:
         for line in rebuild(settings, language):
             yield f"<p>{escape(line)}</p>"
 
+    def examine(language: Language, llm: str) -> Iterator[str]:
+        yield from check_html(settings, language, llm)
+
     def refresh(language: Language) -> dict[Any, Any]:
         updates = dressed(page, settings, language)
         wanted = (page.index, page.state, *(page.fields[name] for name in FIELDS))
@@ -232,7 +253,22 @@ def _maintain(page: Page, settings: rag.Settings) -> None:
     built = page.rebuild.click(
         build_anew, page.language, page.progress, concurrency_limit=1, **_PRIVATE
     )
+    page.check.click(
+        examine, [page.language, page.writer], page.progress, concurrency_limit=1, **_PRIVATE
+    )
     built.then(refresh, page.language, [page.index, page.state, *page.form], **_PRIVATE)
+
+
+def _way(language: Language, llm: str, fields: Sequence[object]) -> Way:
+    return Way(language, session.make_filters(dict(zip(FIELDS, fields, strict=True))), llm)
+
+
+def _chips(conversation: Conversation, language: Language) -> dict[str, Any]:
+    """Return the update that offers what was understood, each to be taken back."""
+    choices = session.chips(conversation, language)
+    fields = [name for _, name in choices]
+    update: dict[str, Any] = gr.update(choices=choices, value=fields, visible=bool(choices))
+    return update
 
 
 def _panel(conversation: Conversation, settings: rag.Settings, language: Language) -> str:

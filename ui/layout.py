@@ -27,6 +27,7 @@ class Page:
     header: gr.HTML
     language: gr.Radio
     chat: gr.Chatbot
+    chips: gr.Dropdown
     box: gr.Textbox
     clear: gr.Button
     save: gr.Button
@@ -39,6 +40,7 @@ class Page:
     index: gr.Accordion
     state: gr.HTML
     rebuild: gr.Button
+    check: gr.Button
     progress: gr.HTML
     conversation: gr.State
     file: gr.Textbox
@@ -70,7 +72,9 @@ def lay_out(settings: rag.Settings) -> Page:
             parts["sources"] = gr.HTML(elem_id="sources")
             with gr.Accordion(open=False, elem_id="index") as parts["index"]:
                 parts["state"] = gr.HTML(elem_id="state")
-                parts["rebuild"] = gr.Button(size="sm", elem_id="rebuild")
+                with gr.Row(elem_id="upkeep"):
+                    parts["rebuild"] = gr.Button(size="sm", elem_id="rebuild", min_width=120)
+                    parts["check"] = gr.Button(size="sm", elem_id="check", min_width=120)
                 parts["progress"] = gr.HTML(elem_id="progress")
     return Page(**parts)
 
@@ -88,6 +92,7 @@ def _conversation(settings: rag.Settings) -> dict[str, Any]:
         layout="bubble",
         line_breaks=False,
     )
+    parts["chips"] = gr.Dropdown([], multiselect=True, visible=False, elem_id="chips")
     parts["box"] = gr.Textbox(
         elem_id="box",
         lines=1,
@@ -144,6 +149,7 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
             placeholder=say("empty"),
             examples=[{"text": q} for q in example_questions(settings, language)],
         ),
+        page.chips: gr.update(label=say("chips")),
         page.box: gr.update(placeholder=say("ask"), label=say("question")),
         page.writer: gr.update(
             label=say("writer"),
@@ -158,6 +164,7 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
         page.index: gr.update(label=state_line(status, language)),
         page.state: state_html(status, language),
         page.rebuild: gr.update(value=say("rebuild")),
+        page.check: gr.update(value=say("check")),
     }
     for button in _BUTTONS:
         updates[getattr(page, button)] = gr.update(value=say(button))
@@ -170,5 +177,8 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
 
 def dressable(page: Page) -> list[Any]:
     """Return the components that `dressed` updates."""
-    names = "header language chat box writer filters reset sources_title index state rebuild"
+    names = (
+        "header language chat chips box writer filters reset sources_title index state "
+        "rebuild check"
+    )
     return [*(getattr(page, name) for name in (*names.split(), *_BUTTONS)), *page.form]

@@ -31,13 +31,15 @@ _FRAME = 0.05
 class Exchange:
     """A question with its answer, or with what stands in its place.
 
-    `partial` is the text so far while the answer is being written or after it
-    was stopped; `trouble` a sentence that took the answer's place.
+    `without` are the chips that the reader took back before; `partial` is the text
+    so far while the answer is being written or after it was stopped; `trouble` a
+    sentence that took the answer's place.
     """
 
     question: str
     answer: rag.Answer | None = None
     seconds: float = 0.0
+    without: tuple[rag.ChipField, ...] = ()
     partial: str = ""
     known: tuple[str, ...] = ()
     trouble: str = ""
@@ -54,11 +56,15 @@ def turns(conversation: Conversation) -> list[rag.Turn]:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How one reader wants to be answered; `llm` "" is the setting's model, if any."""
+    """How one reader wants to be answered; `llm` "" is the setting's model, if any.
+
+    `without` are the chips taken back.
+    """
 
     language: Language = "en"
     filters: rag.Filters = field(default_factory=rag.Filters)
     llm: str = ""
+    without: tuple[rag.ChipField, ...] = ()
 
 
 def ask(
@@ -70,13 +76,14 @@ def ask(
     """
     started = time.monotonic()
     conversation = stopped(conversation, way.language)
-    exchange = Exchange(question)
+    exchange = Exchange(question, without=way.without)
     yield (*conversation, exchange)
     try:
         events = rag.stream(
             question,
             history=turns(conversation),
             filters=way.filters,
+            without=way.without,
             llm=way.llm or None,
             settings=settings,
         )
@@ -113,6 +120,22 @@ def stopped(conversation: Conversation, language: Language) -> Conversation:
     if not conversation or conversation[-1].answer or conversation[-1].trouble:
         return conversation
     return (*conversation[:-1], replace(conversation[-1], trouble=text(language, "stopped")))
+
+
+def chips(conversation: Conversation, language: Language) -> list[tuple[str, rag.ChipField]]:
+    """Return (label, field) of what the last question was understood to ask."""
+    last = conversation[-1].answer if conversation else None
+    return [
+        (f"{text(language, f'chip_{chip.field}')}: {chip.value}", chip.field)
+        for chip in (last.chips if last else ())
+    ]
+
+
+def taken_back(conversation: Conversation, kept: Sequence[str]) -> tuple[rag.ChipField, ...]:
+    """Return the fields that the last question is to be asked without, those of before too."""
+    last = conversation[-1]
+    shown = [chip.field for chip in last.answer.chips] if last.answer else []
+    return (*last.without, *(field for field in shown if field not in kept))
 
 
 def messages(conversation: Conversation, language: Language) -> list[Message]:

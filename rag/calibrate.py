@@ -1,0 +1,108 @@
+"""How sure an index's answerable questions look, measured on the index itself at each build.
+
+What is a low score differs with the papers, their languages and the encoder. So the
+index is asked questions that it can answer, made from its own texts, and their scores
+say below what a question is refused: the split-conformal quantile, kept apart by
+language (arXiv:2506.05583), so that no more of such questions are refused than wished.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+
+from rag.aspects import HAN_ASKING
+from rag.evidence import FEWEST_HITS, LEVELS, bearing, score
+from rag.index import Index
+from rag.lexical import STOP_WORDS
+from rag.names import MADE
+from rag.search import find
+from rag.text import sentences
+from rag.types import Language, Paper
+
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+# So many questions per language: the quantiles settle, and a build of any size
+# spends seconds on them.
+_MOST = 300
+# With fewer the low quantiles would be one question's luck.
+_FEWEST = 40
+# A reader remembers part of what a paper says. With this share of its words the lowest
+# five percent score no higher than those of described questions about the same papers
+# (docs/decisions/005-refusal.md).
+_KEPT = 0.45
+_ROUNDS, _HITS = 2, 10
+# Not every paper has texts in both languages: so many are drawn, at most.
+_DRAWN = 3000
+# An update that adds or drops fewer papers than this share leaves the scores be.
+_DRIFT = 0.05
+_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]+")
+_HAN = re.compile(r"[\u4e00-\u9fff]{2,}")
+
+
+def calibrated(
+    index: Index, known: Mapping[str, list[float]], report: Callable[[str, int, int], None]
+) -> dict[str, list[float]]:
+    """Return {language: scores that the shares `LEVELS` of answerable questions stay below}.
+
+    A language with too few texts is left out. The same index gives the same scores.
+    "papers" says on how many papers they were measured: as long as the index has
+    about as many, the scores `known` of the generation before it hold. `report` is
+    called with ("calibrating", done, total).
+    """
+    count = index.store.paper_count
+    if known.get("papers") and abs(count - known["papers"][0]) <= _DRIFT * count:
+        return dict(known)
+    found: dict[str, list[float]] = {"papers": [float(count)]}
+    for number, language in enumerate(LANGUAGES):
+        report("calibrating", number, len(LANGUAGES))
+        scores = []
+        for question in islice(questions(index, language), _MOST):
+            hits = find(index, question, _HITS, None, index.dense_weight, names=False)
+            if len(hits) >= FEWEST_HITS:
+                scores.append(score(bearing(index, question, hits), language))
+        if len(scores) >= _FEWEST:
+            found[language] = [round(_quantile(scores, level), 3) for level in LEVELS]
+    report("calibrating", len(LANGUAGES), len(LANGUAGES))
+    return found
+
+
+def questions(index: Index, language: Language) -> Iterator[str]:
+    """Yield questions that papers of the index answer, in random order.
+
+    Each is a sentence of a paper without its names and without most of its words; a
+    small index gets several per paper.
+    """
+    draw = random.Random(0)  # noqa: S311 (a sample)
+    live = index.store.live
+    numbers = [n for n in range(index.store.size) if live is None or live[n]]
+    draw.shuffle(numbers)
+    numbers = numbers[:_DRAWN]
+    ids = index.store.ids(numbers)
+    for paper in filter(None, map(index.store.paper, [ids[n] for n in numbers] * _ROUNDS)):
+        sentence = _sentence(index, paper, language, draw)
+        words = [w for w in _words(sentence, language) if draw.random() < _KEPT]
+        if words:
+            yield ("，" if language == "zh" else " ").join(words)
+
+
+def _sentence(index: Index, paper: Paper, language: Language, draw: random.Random) -> str:
+    own = [p for p in index.store.passages_of(paper.arxiv_id) if p.language == language]
+    found = sentences(draw.choice(own).text, language) if own else []
+    return MADE.sub(" ", draw.choice(found)) if found else ""
+
+
+def _words(sentence: str, language: Language) -> list[str]:
+    if language == "zh":
+        return _HAN.findall(HAN_ASKING.sub(" ", sentence))
+    return [w for w in _WORD.findall(sentence) if w.casefold() not in STOP_WORDS]
+
+
+def _quantile(scores: Sequence[float], level: float) -> float:
+    """Return the score that at most `level` of exchangeable questions stay below.
+
+    The k-th lowest of n scores with k = floor(level · (n + 1)), at least the lowest.
+    """
+    place = int(level * (len(scores) + 1))
+    return sorted(scores)[max(place, 1) - 1]
