@@ -29,9 +29,10 @@ from rag.base_model import verified_base_model
 from rag.build import build_index
 from rag.embed import Encoder, load_encoder
 from rag.evaluate import SINGLE, Item, read_questions
+from rag.fusion import fuse, share_of_words, weight_for
 from rag.invert import write_postings
-from rag.postings import Postings
-from rag.search import fuse
+from rag.lexicon import english_of, shipped_lexicon
+from rag.postings import Postings, Query
 from rag.settings import DEFAULT_ENCODER, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,18 +125,30 @@ def public_set(
     write_postings(scratch / folder.name, texts)
     lexical = Postings([scratch / folder.name], [None])
     ids = [d["_id"] for d in documents]
-    words = [
-        {ids[row]: float(score) for row, score in zip(*lexical.top(question, POOL), strict=True)}
-        for question in asked
-    ]
+
+    def found(query: Query) -> dict[str, float]:
+        return {ids[row]: float(s) for row, s in zip(*lexical.top(query, POOL), strict=True)}
+
+    words = [found(question) for question in asked]
+    possible = [lexical.possible(question) for question in asked]
+    english = [english_of(question, shipped_lexicon(question)) for question in asked]
     targets = [relevant[q["_id"]] for q in queries]
+    plain = [share_of_words(w, p, {}, 0.0) for w, p in zip(words, possible, strict=True)]
+    translated = [
+        share_of_words(w, p, found(e) if e else {}, lexical.possible(e))
+        for w, p, e in zip(words, possible, english, strict=True)
+    ]
     yield "BM25 alone", mean_ndcg(words, targets)
-    for name, encoder in (("all-MiniLM-L6-v2", mini), ("default encoder", ours)):
+    yield "BM25 and translated words", mean_ndcg(translated, targets)
+    for name, encoder, shares, both in (
+        ("all-MiniLM-L6-v2", mini, plain, "BM25 + all-MiniLM-L6-v2"),
+        ("default encoder", ours, translated, "digest-rag"),
+    ):
         scores = encoder.encode_queries(asked) @ encoder.encode_passages(texts).T
         near = [best(row, ids) for row in scores]
         yield f"{name} alone", mean_ndcg(near, targets)
-        both = [fuse(n, w, weight) for n, w in zip(near, words, strict=True)]
-        yield f"BM25 + {name}", mean_ndcg(both, targets)
+        fused = [fuse(n, w, weight_for(n, w, weight)) for n, w in zip(near, shares, strict=True)]
+        yield both, mean_ndcg(fused, targets)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -5,27 +5,37 @@
 Prints the area under the ROC curve of SUPPORT against the rest and against
 CONTRADICT: for the plain overlap of words, for the shipped weights, and for
 weights fitted on four fifths of the claims and tried on the last (a claim is
-never on both sides). `--words` leaves the encoder out;
-RAG_ENCODER names another one.
+never on both sides); then the labels given, and milliseconds for a pair. Writes
+the same with machine and date to benchmarks/support.md. `--words` leaves the
+encoder out, `--meaning` the network of `rag.entail`, and neither writes;
+RAG_ENCODER names another encoder.
 """
 
 import json
+import os
+import platform
+import statistics
 import sys
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.embed import load_encoder
+from rag.embed import Encoder, load_encoder
+from rag.entail import entailment_by
 from rag.polarity import opposites
 from rag.settings import Settings
-from rag.support import Encode, measure, support
+from rag.support import Encode, concluded, measure, weigh
 from rag.text import sentences
 
 FOLDS, ROUNDS, RIDGE = 5, 30, 1.0
 # A contradiction that passes for support costs a reader more than a silent source.
 CONTRADICT_WEIGHT = 2.0
+TIMED = 60
 OVERLAP = 2  # its place in a row of features
 
 
@@ -81,40 +91,93 @@ def compared(pair: dict[str, str]) -> list[str]:
     return [claim, *opposites(claim), *sentences(pair["abstract"], "en")]
 
 
-def main(folder: Path, words_only: bool) -> None:
+def main(folder: Path, *, words: bool, meaning: bool) -> None:
     """Measure and print, see above."""
     lines = (folder / "pairs.jsonl").read_text(encoding="utf-8").splitlines()
     pairs = [json.loads(line) for line in lines]
-    encode = None
-    if not words_only:
-        encode = memoised(load_encoder(Settings.from_env()).encode_passages)
+    encoder = None if words else load_encoder(Settings.from_env())
+    encode = entailment = None
+    if encoder is not None:
+        entailment = None if meaning else entailment_by(encoder)
+        encode = memoised(encoder.encode_passages)
         # All at once: an encoder is several times faster on full batches.
         encode(sorted({text for pair in pairs for text in compared(pair)}))
-    rows = np.array([measure(p["sentence"], [p["abstract"]], encode=encode).row() for p in pairs])
-    shipped = np.array(
-        [support(p["sentence"], [p["abstract"]], encode=encode).score for p in pairs]
-    )
+    ways: dict[str, Any] = {"encode": encode, "entailment": entailment}
+    found = [measure(p["sentence"], [p["abstract"]], **ways) for p in pairs]
+    rows = np.array([features.row() for features in found])
+    verdicts = [
+        concluded(p["sentence"], [p["abstract"]], f) for p, f in zip(pairs, found, strict=True)
+    ]
     labels = np.array([p["label"] for p in pairs])
-    yes, no = labels == "SUPPORT", labels == "CONTRADICT"
-    counts = np.where(no, CONTRADICT_WEIGHT, 1.0)
+    counts = np.where(labels == "CONTRADICT", CONTRADICT_WEIGHT, 1.0)
+    shipped = areas(np.array([v.score for v in verdicts]), labels)
+    overlap, held_out = (
+        areas(rows[:, OVERLAP], labels),
+        cross_validated(pairs, rows, labels, counts),
+    )
+    table = ["| score | SUPPORT against the rest | against CONTRADICT |", "| --- | --- | --- |"]
+    for name, (rest, contradict) in (
+        ("overlap", overlap),
+        ("shipped weights", shipped),
+        ("weights fitted on other claims", held_out),
+    ):
+        table.append(f"| {name} | {rest:.3f} | {contradict:.3f} |")
+    table += ["", "| claims | supported | partly | unsupported |", "| --- | --- | --- | --- |"]
+    for label in ("SUPPORT", "NOT_ENOUGH_INFO", "CONTRADICT"):
+        given = [v.label for v, own in zip(verdicts, labels, strict=True) if own == label]
+        shares = [given.count(own) / len(given) for own in ("supported", "partly", "unsupported")]
+        table.append(f"| {label} ({len(given)}) | " + " | ".join(f"{s:.0%}" for s in shares) + " |")
+    text = "\n".join(table) + "\n"
+    print(text)
+    print("weights", np.round(fitted(rows, labels == "SUPPORT", counts), 2).tolist())
+    if encoder is not None and not meaning:
+        write(text, each(pairs[:TIMED], encoder))
+
+
+def cross_validated(
+    pairs: list[dict[str, str]],
+    rows: NDArray[np.float64],
+    labels: NDArray[np.str_],
+    counts: NDArray[np.float64],
+) -> tuple[float, float]:
+    """Return the mean areas of weights that were fitted without the fold's claims."""
     claims = {c: n for n, c in enumerate(dict.fromkeys(p["sentence"] for p in pairs))}
     fold = np.array([claims[p["sentence"]] % FOLDS for p in pairs])
-    held_out = []
+    found = []
     for n in range(FOLDS):
         out = fold == n
-        weights = fitted(rows[~out], yes[~out], counts[~out])
-        score = np.c_[rows[out], np.ones(out.sum())] @ weights
-        held_out.append(areas(score, labels[out]))
-    print(f"{'score':24} {'rest':>6} {'contradict':>11}")
-    for name, (rest, contradict) in (
-        ("overlap", areas(rows[:, OVERLAP], labels)),
-        ("shipped", areas(shipped, labels)),
-        ("fitted, held out", tuple(np.mean(held_out, axis=0))),
-    ):
-        print(f"{name:24} {rest:6.3f} {contradict:11.3f}")
-    print("weights", np.round(fitted(rows, yes, counts), 2).tolist())
+        weights = fitted(rows[~out], labels[~out] == "SUPPORT", counts[~out])
+        found.append(areas(np.c_[rows[out], np.ones(out.sum())] @ weights, labels[out]))
+    rest, contradict = np.mean(found, axis=0)
+    return float(rest), float(contradict)
+
+
+def each(pairs: list[dict[str, str]], encoder: Encoder) -> float:
+    """Return the median milliseconds of one sentence against one whole abstract, all anew."""
+    times = []
+    for pair in pairs:
+        network = entailment_by(encoder)
+        start = time.perf_counter()
+        weigh(
+            pair["sentence"],
+            [pair["abstract"]],
+            encode=encoder.encode_passages,
+            entailment=network,
+        )
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1000
+
+
+def write(table: str, milliseconds: float) -> None:
+    """Write the results beside this script."""
+    head = (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} on {platform.machine()}, Python "
+        f"{platform.python_version()}, {os.cpu_count()} cores. A sentence against an abstract that "
+        f"was not read before: {milliseconds:.0f} ms (median).\n\n"
+    )
+    Path(__file__).with_suffix(".md").write_text(head + table, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
-    main(Path(arguments[0]), "--words" in sys.argv)
+    given = [a for a in sys.argv[1:] if not a.startswith("--")]
+    main(Path(given[0]), words="--words" in sys.argv, meaning="--meaning" in sys.argv)

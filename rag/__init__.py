@@ -14,13 +14,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rag.answer import answer, stream
+    from rag.answer import answer, prepare, stream
     from rag.build import build_index, ensure_index
     from rag.catalog import papers, status
+    from rag.check import Finding, check
     from rag.errors import DigestRagError, SettingError
     from rag.llamaindex import as_query_engine, as_retriever
     from rag.search import search
     from rag.settings import Settings
+    from rag.support import Verdict, support
     from rag.types import (
         Announce,
         Answer,
@@ -46,11 +48,16 @@ __version__ = "0.1.0"
 _HOME = {
     "answer": "answer",
     "stream": "answer",
+    "prepare": "answer",
     "search": "search",
     "as_query_engine": "llamaindex",
     "as_retriever": "llamaindex",
     "papers": "catalog",
     "status": "catalog",
+    "check": "check",
+    "Finding": "check",
+    "support": "support",
+    "Verdict": "support",
     "build_index": "build",
     "ensure_index": "build",
     "DigestRagError": "errors",
@@ -90,6 +97,7 @@ __all__ = [
     "Done",
     "Event",
     "Filters",
+    "Finding",
     "Hit",
     "Ledger",
     "Paper",
@@ -101,15 +109,19 @@ __all__ = [
     "Status",
     "Token",
     "Turn",
+    "Verdict",
     "answer",
     "as_query_engine",
     "as_retriever",
     "build_index",
+    "check",
     "ensure_index",
     "papers",
+    "prepare",
     "search",
     "status",
     "stream",
+    "support",
 ]
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Sequence
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from rag import compose
-from rag.chat import resolve
+from rag.chat import Resolved, is_settled, resolve
 from rag.cite import markers
+from rag.condense import condense
+from rag.entail import entailment_by
 from rag.errors import LLMError
 from rag.index import Index, open_index
 from rag.llm import load_llm, parse_spec
 from rag.question import in_other_language, plain_question
-from rag.respond import Draft, quotes_for, respond
-from rag.search import checked
+from rag.respond import quotes_for, respond
+from rag.search import checked, search
 from rag.settings import Settings
 from rag.types import (
     Answer,
@@ -29,15 +31,16 @@ from rag.types import (
     Token,
     Turn,
 )
-from rag.understand import understand
+from rag.understand import Understood, understand
 
 if TYPE_CHECKING:
     from llama_index.core.llms.llm import LLM
 
-    from rag.generate import Generated
-
+_Result = TypeVar("_Result")
 # How many papers a language model is shown, those that the draft cites first.
 _SHOWN = 6
+# Seconds that a model may take to complete a follow-up before it is searched as asked.
+_CONDENSING = 10.0
 
 
 def answer(  # noqa: PLR0913 (each is the caller's to say)
@@ -80,31 +83,50 @@ def stream(  # noqa: PLR0913 (as `answer`)
 
     Takes and raises what `answer` does. The text of `Done` counts: it may mark
     or replace what the pieces before it said. Closing the iterator cancels a
-    language model's request.
+    language model's request; while the model is silent, empty pieces come, so
+    that there is always a moment to close it.
     """
     settings = settings or Settings.from_env()
     asked = checked(question, settings)
     spec = settings.llm if llm is None else llm
-    if isinstance(spec, str):
-        parse_spec(spec)
+    writer = _Writer(spec, settings) if _names_a_model(spec) else None
     index = open_index(settings)
     understood = understand(plain_question(asked), index, filters, without)
     allowed = set(index.store.select(filters)) if filters else None
     turns = () if "about" in without else history
-    draft = respond(index, understood, resolve(understood, turns, allowed), settings)
-    draft = replace(draft, answer=_as_asked(draft.answer, asked))
+    resolved = resolve(understood, turns, allowed)
+    resolved = yield from _completed(resolved, understood, turns, writer)
+    draft = respond(index, understood, resolved, settings, rough=bool(writer))
     yield Retrieved(draft.answer.hits)
-    result = draft.answer
-    try:
-        model = _model(spec, settings) if draft.open else None
-        if model is not None:
-            yield Done((yield from _written(model, draft, index, history, settings)))
+    failed = None
+    if draft.open and writer:
+        try:
+            before = _as_asked(draft.answer, asked)
+            yield Done((yield from _written(writer.model(), before, index, history, settings)))
             return
-    except LLMError as error:
-        result = replace(result, notes=(*result.notes, _fallback(error, result.language)))
+        except LLMError as error:
+            failed = error
+        draft = respond(index, understood, resolved, settings)
+    result = _as_asked(draft.answer, asked)
+    if failed:
+        result = replace(result, notes=(*result.notes, _fallback(failed, result.language)))
     for line in result.text.splitlines(keepends=True):
         yield Token(line)
     yield Done(result)
+
+
+def prepare(settings: Settings | None = None, *, llm: str | None = None) -> None:
+    """Load what the first question would wait for: encoder, index, language model.
+
+    Takes and raises what `answer` does, and `LLMError` when the model can't be
+    reached. Nothing is asked of the model but what it is.
+    """
+    settings = settings or Settings.from_env()
+    spec = settings.llm if llm is None else llm
+    open_index(settings)
+    search("digest", top_k=1, settings=settings)
+    if load_llm(spec, settings) is not None:
+        import rag.generate  # noqa: F401 (it is enough that it is loaded)
 
 
 def _as_asked(result: Answer, asked: str) -> Answer:
@@ -114,17 +136,61 @@ def _as_asked(result: Answer, asked: str) -> Answer:
     return replace(result, question=asked, notes=notes)
 
 
-def _model(spec: object, settings: Settings) -> LLM | None:
-    return load_llm(spec, settings) if isinstance(spec, str) else cast("LLM", spec)
+def _names_a_model(spec: object) -> bool:
+    """Return whether a model is to write; raises `SettingError` for what can't be meant."""
+    return not isinstance(spec, str) or parse_spec(spec)[0] != "none"
+
+
+@dataclass(slots=True)
+class _Writer:
+    """The language model of one question, reached at most once whether it answers or not."""
+
+    spec: object
+    settings: Settings
+    _reached: LLM | LLMError | None = None
+
+    def model(self) -> LLM:
+        """Return the model; raises `LLMError` when it can't be reached."""
+        if self._reached is None:
+            try:
+                self._reached = self._load()
+            except LLMError as error:
+                self._reached = error
+        if isinstance(self._reached, LLMError):
+            raise self._reached
+        return self._reached
+
+    def _load(self) -> LLM:
+        loaded = load_llm(self.spec, self.settings) if isinstance(self.spec, str) else self.spec
+        return cast("LLM", loaded)
+
+
+def _completed(
+    resolved: Resolved, understood: Understood, history: Sequence[Turn], writer: _Writer | None
+) -> Generator[Event, None, Resolved]:
+    """Have the model complete a follow-up that the conversation alone does not settle.
+
+    Whatever goes wrong, the question is then searched as it was asked.
+    """
+    if writer is None or is_settled(resolved, understood, history):
+        return resolved
+    try:
+        model = writer.model()
+        patience = min(_CONDENSING, writer.settings.llm_timeout)
+        asked = yield from _tokens(
+            condense(resolved.question, understood.language, history, llm=model, timeout=patience)
+        )
+    except LLMError:
+        return resolved
+    return replace(resolved, question=plain_question(asked))
 
 
 def _written(
-    model: LLM, draft: Draft, index: Index, history: Sequence[Turn], settings: Settings
+    model: LLM, before: Answer, index: Index, history: Sequence[Turn], settings: Settings
 ) -> Generator[Event, None, Answer]:
-    """Let the model write; yield its pieces and return the checked answer."""
+    """Let the model write in place of the draft; yield its pieces, return the checked answer."""
     from rag.generate import generate
 
-    before = draft.answer
     evidence = _evidence(before, index)
     writing = generate(
         before.question,
@@ -135,6 +201,7 @@ def _written(
         first_token=settings.llm_first_token,
         timeout=settings.llm_timeout,
         encode=index.encode,
+        entailment=entailment_by(index.encoder),
     )
     generated = yield from _tokens(writing)
     papers = {paper.arxiv_id: paper for paper, _ in evidence}
@@ -156,13 +223,13 @@ def _written(
     )
 
 
-def _tokens(writing: Generator[str, None, Generated]) -> Generator[Event, None, Generated]:
+def _tokens(writing: Generator[str, None, _Result]) -> Generator[Event, None, _Result]:
     """Yield the pieces as events; closing this closes the writing, and its request."""
     try:
         while True:
             yield Token(next(writing))
     except StopIteration as stop:
-        return cast("Generated", stop.value)
+        return cast("_Result", stop.value)
     finally:
         writing.close()
 

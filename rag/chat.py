@@ -107,6 +107,30 @@ def resolve(
     return _pointed(understood, previous, history)
 
 
+def is_settled(resolved: Resolved, understood: Understood, history: Sequence[Turn]) -> bool:
+    """Return whether the turns before leave nothing to guess about the question.
+
+    What may or may not go on with the last answer is not settled, nor is a question
+    that refers back where no answer cited a paper.
+    """
+    if not history or resolved.focus or resolved.missing:
+        return True
+    if resolved.lean:
+        return False
+    question = understood.question
+    if understood.named or understood.unknown or understood.filters or _CHANGES.search(question):
+        return True
+    return bool(_papers(history, None)) or not _refers_back(question)
+
+
+def _refers_back(question: str) -> bool:
+    """Return whether a question can't be understood without what was said before."""
+    if _SEARCHES.search(question):
+        return False
+    short = len(set(tokens(question))) <= _SHORT
+    return short or bool(_POINTS.search(question) or _CONTINUES.search(question))
+
+
 def _pointed(
     understood: Understood, previous: tuple[str, ...], history: Sequence[Turn]
 ) -> Resolved:

@@ -79,7 +79,7 @@ def _llm(spec: str, settings: Settings) -> str:
     chat = [ChatMessage(role="user", content=_ASK)]
     start, first, pieces = time.monotonic(), 0.0, 0
     for reply in replies(llm, chat, first_token=_PATIENCE, total=_PATIENCE):
-        if reply.delta:
+        if reply and reply.delta:
             first = first or time.monotonic() - start
             pieces += 1
     seconds = time.monotonic() - start

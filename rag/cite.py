@@ -94,6 +94,11 @@ class CitationStream:
         return self._guard.dropped + self._brackets.dropped
 
     @property
+    def visible(self) -> int:
+        """Return how many characters came so far that are no reasoning."""
+        return self._visible.count
+
+    @property
     def stray(self) -> int:
         """Return after how many characters reasoning without an opening tag ended, or 0."""
         return self._visible.stray

@@ -224,6 +224,7 @@ def train(
         Path | None, typer.Option(help="JSONL of questions, each with its paper's id.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    trial: Annotated[bool, typer.Option(help="Train for minutes only, to try it out.")] = False,
 ) -> None:
     """Train an encoder for English and Chinese; run it again to go on after a stop."""
     from rag.digests import read_digests
@@ -238,8 +239,10 @@ def train(
         material = from_digests(read_digests(wanted).papers)
     else:
         material = read_parallel(papers, questions)
+    recipe = Recipe(seed=seed)
     with Progress() as progress:
-        train_encoder(material, folder, Recipe(seed=seed), progress)
+        figures = train_encoder(material, folder, recipe.trial() if trial else recipe, progress)
+    say(str(figures))
     say(f"Use it with RAG_ENCODER={folder.absolute()}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -31,10 +31,11 @@ def condense(
     *,
     llm: LLM,
     timeout: float = 15.0,
-) -> str:
+) -> Generator[str, None, str]:
     """Return `question` with what it refers to in the conversation spelled out.
 
-    It is meant to be searched beside the original, never in its place. Raises
+    It is meant to be searched beside the original, never in its place. Yields
+    empty signs of life, where it can be closed, which cancels the request. Raises
     `LLMError` when the model fails, takes more than `timeout` seconds, or gives
     nothing that can be a question.
     """
@@ -45,11 +46,15 @@ def condense(
     stream, text = CitationStream({}), ""
     with closing(replies(llm, chat, first_token=timeout, total=timeout)) as incoming:
         for part in incoming:
+            if part is None:
+                yield ""
+                continue
             text += stream.feed(part.delta or "")
             if len(text) > 2 * _MAX_CHARACTERS:
                 break
     lines = [line for line in tidy(text + stream.close()).splitlines() if line.strip()]
     written = plain(lines[0]).strip("\"'“”「」 ") if lines else ""
-    if not written or len(written) > _MAX_CHARACTERS:
+    echoed = written.startswith(_TASK[language].split(".")[0].split("，")[0])
+    if not written or echoed or len(written) > _MAX_CHARACTERS:
         raise LLMError("The language model did not rewrite the question.", "Ask it in full.")
     return written

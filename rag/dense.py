@@ -1,8 +1,8 @@
 """Which papers mean what a question means: candidates from Chroma, scored exactly.
 
-A paper's likeness to a question is the mean of the best cosine similarity of its
-author's telling (the abstract) and of its digests' (the renditions): two tellings
-of one paper err apart.
+A paper's likeness to a question is the weighted mean of the best cosine similarity
+of its author's telling (the abstract) and of its digests' (the renditions): two
+tellings of one paper err apart.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.columns import Mask
+from rag.fusion import weighted_likeness
 from rag.segment import Segment
 
 # Chroma is asked for at most this many tellings; where a filter leaves so few papers
@@ -141,7 +142,7 @@ def _likeness(segment: Segment, vector: Floats, papers: Numbers) -> tuple[Floats
     others[starts[author]] = -np.inf
     by_digests = np.maximum.reduceat(others, starts)
     told = np.stack([by_author, by_digests])
-    likeness = np.mean(told, axis=0, where=np.isfinite(told))
+    likeness = weighted_likeness(by_author, by_digests)
     best = np.repeat(told.max(axis=0), sizes) == near
     owner = np.repeat(np.arange(len(papers)), sizes)[best]
     _, at = np.unique(owner, return_index=True)

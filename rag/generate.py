@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rag.cite import markers
+from rag.entail import Entailment
 from rag.errors import LLMError
 from rag.judge import Checked, is_about_evidence, judge
 from rag.prompt import Evidence, Prompt, build_prompt
@@ -69,11 +71,13 @@ def generate(  # noqa: PLR0913 (each is the caller's to say)
     first_token: float = 30.0,
     timeout: float = 60.0,
     encode: Encode | None = None,
+    entailment: Entailment | None = None,
 ) -> Generator[str, None, Generated]:
     """Yield the answer's text as it may be shown; return it checked.
 
-    `evidence` are the papers, best first, with the passages to show; `encode`
-    turns texts into unit vectors, for the check by meaning. `first_token` and
+    Empty pieces are signs of life while the model is silent. `evidence` are the
+    papers, best first, with the passages to show; `encode` turns texts into unit
+    vectors, for the check by meaning, which `entailment` makes surer. `first_token` and
     `timeout` are seconds; closing the generator cancels the request. Raises
     `LLMError` when the model fails, takes too long, says nothing, or writes in
     another language twice; the message says why in a sentence.
@@ -92,11 +96,11 @@ def generate(  # noqa: PLR0913 (each is the caller's to say)
         left = start + timeout - time.monotonic()
         reading = read(llm, prompt, language, first_token=first_token, total=left)
         # What was shown can't be taken back: a second try then only gives the end.
-        reply = _drained(reading) if shown else (yield from reading)
+        reply = (yield from _unseen(reading)) if shown else (yield from reading)
         shown = shown or bool(reply.shown)
         if not reply.wrong_language:
             return replace(
-                _finished(reply, prompt, question, language, encode),
+                _finished(reply, prompt, question, language, encode, entailment),
                 model=llm.metadata.model_name,
                 attempts=attempt,
                 seconds=time.monotonic() - start,
@@ -104,24 +108,34 @@ def generate(  # noqa: PLR0913 (each is the caller's to say)
     raise LLMError("The language model answers in another language.", _TRY_ANOTHER)
 
 
-def _drained(reading: Generator[str, None, Reply]) -> Reply:
-    while True:
-        try:
-            next(reading)
-        except StopIteration as stop:
-            reply: Reply = stop.value
-            return reply
+def _unseen(reading: Generator[str, None, Reply]) -> Generator[str, None, Reply]:
+    """Yield a sign of life in place of each piece."""
+    with closing(reading):
+        while True:
+            try:
+                next(reading)
+            except StopIteration as stop:
+                reply: Reply = stop.value
+                return reply
+            yield ""
 
 
-def _finished(
-    reply: Reply, prompt: Prompt, question: str, language: Language, encode: Encode | None
+def _finished(  # noqa: PLR0913, PLR0917 (all that an answer is made of)
+    reply: Reply,
+    prompt: Prompt,
+    question: str,
+    language: Language,
+    encode: Encode | None,
+    entailment: Entailment | None,
 ) -> Generated:
     if not reply.text and not reply.refused:
         raise LLMError("The language model gave an empty answer.", "'digest-rag check' tests it.")
     by_paper: dict[str, list[Passage]] = {i: [] for i in prompt.keys.values()}
     for passage in prompt.passages:
         by_paper[passage.arxiv_id].append(passage)
-    text, verdicts = judge(reply.text, language, by_paper, question=question, encode=encode)
+    text, verdicts = judge(
+        reply.text, language, by_paper, question=question, encode=encode, entailment=entailment
+    )
     refusal = _is_refusal(reply, verdicts)
     if not refusal and not markers(text):
         raise LLMError("The language model's answer rests on none of the papers.", _TRY_ANOTHER)

@@ -10,11 +10,15 @@ import html
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 NEW_ID = r"\d{4}\.\d{4,5}"
+# All archives that ever gave ids of the form before April 2007.
 OLD_ID = (
-    r"(?:astro-ph|cond-mat|gr-qc|hep-(?:ex|lat|ph|th)|math-ph|math|nlin|nucl-(?:ex|th)|physics"
-    r"|quant-ph|q-bio|q-fin|stat|cs|cmp-lg|alg-geom|chao-dyn|solv-int)(?:\.[A-Z]{2})?/\d{7}"
+    r"(?:acc-phys|adap-org|alg-geom|ao-sci|astro-ph|atom-ph|bayes-an|chao-dyn|chem-ph|cmp-lg"
+    r"|comp-gas|cond-mat|cs|dg-ga|funct-an|gr-qc|hep-(?:ex|lat|ph|th)|math-ph|math|mtrl-th|nlin"
+    r"|nucl-(?:ex|th)|patt-sol|physics|plasm-ph|q-alg|q-bio|q-fin|quant-ph|solv-int|stat|supr-con)"
+    r"(?:\.[A-Z]{2})?/\d{7}"
 )
 KEY_LETTERS, KEY_DIGITS = "bcdfghjkmnpqrstvwxz", "23456789"
 # No word, and hardly a name, alternates consonants and digits like this.
@@ -33,23 +37,32 @@ _TAG_LIMIT = 40
 _ANY_NEW = re.compile(r"(?P<new>(?:arxiv[:.]?)?(?<!\d)\d{4,}\.\d{4,}(?:v\d+)?)", re.IGNORECASE)
 _ANY_OLD = re.compile(rf"(?P<old>(?:arxiv:)?{OLD_ID}\d*(?:v\d+)?)", re.IGNORECASE)
 _URL = r"(?P<url>(?:https?|ftp|javascript|data|file):/*\S+|\bwww\.\S+|\barxiv\.org/\S+)"
+# One pattern for all requests: to compile one with the keys of each takes longer
+# than to read the reply.
+_SUSPECT = re.compile(
+    rf"{_URL}|{_ANY_NEW.pattern}|{_ANY_OLD.pattern}"
+    rf"|(?P<tick>`?)(?<![A-Za-z0-9])(?P<key>{KEY_SHAPE})(?![A-Za-z0-9])(?P=tick)",
+    re.IGNORECASE,
+)
 _URL_END = ".,;:!?*_'`"
 _IN_WORD = frozenset(map(chr, range(0x21, 0x7F))) - frozenset('[]()<>{}"|')
 _DECORATION = str.maketrans("", "", "\\*_~`^")
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"))
 _VERSION = re.compile(r"v\d+$")
 
 
 class Visible:
     """Drops reasoning blocks, chat-template tokens, HTML tags and invisible characters.
 
-    `stray` is the number of characters fed when a closing tag came without an
-    opening one: everything before it was reasoning too. Digits of other scripts
-    become ASCII, so that an id can't hide in them.
+    `count` is how many characters outside of such blocks came so far, `stray` the
+    number of characters fed when a closing tag came without an opening one: everything
+    before it was reasoning too. Digits of other scripts become ASCII, so that an id
+    can't hide in them.
     """
 
     def __init__(self) -> None:
         """Start outside of any block."""
-        self.stray = 0
+        self.stray = self.count = 0
         self._fed = 0
         self._tag = ""
         self._until = ""
@@ -60,6 +73,7 @@ class Visible:
         shown = []
         for ch in piece:
             self._fed += 1
+            self.count += not self._until
             shown += [self._step(plain) for plain in _plain(ch)]
         return "".join(shown)
 
@@ -97,6 +111,13 @@ class Visible:
         elif not _TEMPLATE.fullmatch(tag) and not _HTML.fullmatch(tag):
             return tag
         return ""
+
+
+@lru_cache(maxsize=4096)
+def _reads_as_ascii(ch: str) -> bool:
+    """Return whether a character is another form of an ASCII letter, digit or dash: ②, ᵃ, ‑."""
+    folded = unicodedata.normalize("NFKC", ch).translate(_DASHES)
+    return not ch.isascii() and folded.isascii() and (folded.isalnum() or folded == "-")
 
 
 def _plain(ch: str) -> str:
@@ -137,12 +158,6 @@ class Guard:
         self._said = said
         self._nonces = tuple(n.casefold() for n in nonces if n)
         self._sentinel = sentinel.casefold()
-        known = "|".join(map(re.escape, self._keys)) or r"(?!)"
-        self._pattern = re.compile(
-            rf"{_URL}|{_ANY_NEW.pattern}|{_ANY_OLD.pattern}"
-            rf"|(?P<tick>`?)(?<![A-Za-z0-9])(?P<key>{known}|(?-i:{KEY_SHAPE}))(?![A-Za-z0-9])(?P=tick)",
-            re.IGNORECASE,
-        )
         self._word = ""
         self._before = ""
 
@@ -150,7 +165,7 @@ class Guard:
         """Return what of the text so far may be shown and was not yet returned."""
         shown = []
         for ch in piece:
-            if ch in _IN_WORD:
+            if ch in _IN_WORD or _reads_as_ascii(ch):
                 self._word += ch
             else:
                 shown += [self.close(), ch]
@@ -169,10 +184,11 @@ class Guard:
             return ""
         if any(nonce in low for nonce in self._nonces):
             return ""
-        bare = html.unescape(word).translate(_DECORATION)
+        bare = html.unescape(unicodedata.normalize("NFKC", word)).translate(_DECORATION)
+        bare = bare.translate(_DASHES)
         if bare != word and self._foreign(bare) and not self._foreign(word):
             word = bare
-        shown = self._pattern.sub(self._replaced, word)
+        shown = _SUSPECT.sub(self._replaced, word)
         while self._foreign(shown):
             shown = _ANY_OLD.sub(self._kept, _ANY_NEW.sub(self._kept, shown))
         return shown
@@ -189,7 +205,9 @@ class Guard:
             return self._link(match["url"])
         if match["key"]:
             arxiv_id = self._keys.get(match["key"].casefold(), "")
-            if not arxiv_id and match["key"] in self._said:
+            # In capitals it is a name, unless it is a key in capitals.
+            name = match["key"] in self._said or not match["key"].islower()
+            if not arxiv_id and name:
                 return match[0]
         else:
             arxiv_id = _bare_id(match[0]) if _bare_id(match[0]) in self._ids else ""

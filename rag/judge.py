@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.cite import MARKER, markers, without_markers
+from rag.entail import Entailment
 from rag.lexical import tokens
-from rag.support import Encode, Verdict, support
+from rag.support import Encode, Verdict, weigh
 from rag.text import sentences
 from rag.types import Language, Passage
 
@@ -45,22 +46,25 @@ _LIKELY = 3
 class Checked:
     """One claiming sentence of an answer: whom it cites and how far they say so.
 
-    `added` tells that the citation is ours: the model had given none.
+    `added` tells that the citation is ours: the model had given none. `shown` is
+    the sentence as it stands in the answer, with what we put into it.
     """
 
     sentence: str
     arxiv_ids: tuple[str, ...]
     verdict: Verdict
     added: bool = False
+    shown: str = ""
 
 
-def judge(
+def judge(  # noqa: PLR0913 (each is the caller's to say)
     text: str,
     language: Language,
     passages: Mapping[str, Sequence[Passage]],
     *,
     question: str = "",
     encode: Encode | None = None,
+    entailment: Entailment | None = None,
 ) -> tuple[str, tuple[Checked, ...]]:
     """Return the answer with its doubts marked, and the verdict on each claim.
 
@@ -69,7 +73,7 @@ def judge(
     that supports it.
     """
     tidied = _LATE_MARKER.sub(_before_end, _REFERENCES.sub("", text))
-    bench = _Bench(passages, question, encode and _memoised(encode))
+    bench = _Bench(passages, question, encode and _memoised(encode), entailment)
     bench.least = 1 if len(sentences(tidied, language)) == 1 else _MIN_TOKENS
     found: list[Checked] = []
     lines = []
@@ -79,8 +83,9 @@ def judge(
             head, _, rest = rest.partition(sentence)
             checked = bench.checked(sentence)
             if checked:
+                checked = replace(checked, shown=_marked(sentence, checked, language))
                 found.append(checked)
-            out += head + (_marked(sentence, checked, language) if checked else sentence)
+            out += head + (checked.shown if checked else sentence)
         lines.append(out + rest)
     return "\n".join(lines).strip(), tuple(found)
 
@@ -97,6 +102,7 @@ class _Bench:
     passages: Mapping[str, Sequence[Passage]]
     question: str
     encode: Encode | None
+    entailment: Entailment | None = None
     least: int = _MIN_TOKENS
 
     def checked(self, sentence: str) -> Checked | None:
@@ -125,7 +131,8 @@ class _Bench:
         return Checked(sentence, (), verdicts[best])
 
     def _verdict(self, claim: str, pool: Sequence[Passage], encode: Encode | None) -> Verdict:
-        return support(claim, pool, said=self.question, encode=encode)
+        entailment = self.entailment if encode else None
+        return weigh(claim, pool, said=self.question, encode=encode, entailment=entailment)
 
 
 def _memoised(encode: Encode) -> Encode:

@@ -20,6 +20,8 @@ from rag.onnx_graph import sentence_graph
 
 # Raised whenever the graph or the pooling changes, so that old exports are not used.
 _RECIPE = f"mean,unit,{MAX_TOKENS},int8,2"
+# What else an export gives; vectors, and so fingerprints, do not depend on it.
+_OUTPUTS = "states"
 # Passages between two calls of `progress`.
 _STRIDE = 256
 _GRAPH, _TOKENIZER, _SUMS = "model.onnx", "tokenizer.json", "sums.json"
@@ -47,6 +49,7 @@ class OnnxEncoder:
         full = int(self._session.get_outputs()[0].shape[1])
         self.dimension = min(truncate_dim, full) if truncate_dim else full
         self.fingerprint = _hash(f"{identity},{self.dimension}")
+        self.identity = identity
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return one L2-normalised row per query: (len(texts), dimension)."""
@@ -65,10 +68,20 @@ class OnnxEncoder:
                 progress(start + len(part))
         return unit_rows(rows)
 
+    def states(self, texts: Sequence[str]) -> list[Vectors]:
+        """Return for each text its tokens' states, (tokens, hidden size), without the ends."""
+        return [found[1:-1] for found in self._pool.map(self._states, texts)]
+
     def _vector(self, text: str) -> Vectors:
+        return self._run("vector", text)[: self.dimension]
+
+    def _states(self, text: str) -> Vectors:
+        return self._run("states", text)
+
+    def _run(self, output: str, text: str) -> Vectors:
         ids = np.array([self._tokenizer.encode(well_formed(text)).ids], np.int64)
-        vectors: list[Vectors] = self._session.run(None, {"input_ids": ids})
-        return vectors[0][0, : self.dimension]
+        (found,) = self._session.run([output], {"input_ids": ids})
+        return np.asarray(found[0], np.float32)
 
 
 def open_default(index_dir: Path, truncate_dim: int = 0) -> OnnxEncoder:
@@ -79,7 +92,7 @@ def open_default(index_dir: Path, truncate_dim: int = 0) -> OnnxEncoder:
     or damaged.
     """
     identity = f"{default_identity()},{_RECIPE}"
-    folder = index_dir / "encoders" / _hash(identity)
+    folder = index_dir / "encoders" / _hash(f"{identity},{_OUTPUTS}")
     if folder.is_dir():
         try:
             _check(folder)

@@ -102,7 +102,8 @@ def sentence_graph(weights: Weights, heads: int, precision: Precision) -> bytes:
 
     `weights` are a Hugging Face BERT's, by its names, as float32. The input
     `input_ids` is int64 (1, length), the output `vector` float32 (1, hidden
-    size), the mean over the tokens divided by its length. One text at a time:
+    size), the mean over the tokens divided by its length; the output `states`,
+    (1, length, hidden size), costs nothing where it is not asked for. One text at a time:
     then nothing is padded, and no text's rounding depends on its neighbours.
     """
     from onnx import TensorProto, helper
@@ -115,10 +116,12 @@ def sentence_graph(weights: Weights, heads: int, precision: Precision) -> bytes:
         "ReduceMean", [hidden, graph.constant("one", np.ones(1, np.int64))], "mean", keepdims=0
     )
     graph.add("LpNormalization", [mean], "vector", axis=-1, p=2)
+    states = graph.add("Identity", [hidden], "states")
     size = weights["embeddings.word_embeddings.weight"].shape[1]
     ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, "length"])
     vector = helper.make_tensor_value_info("vector", TensorProto.FLOAT, [1, size])
-    body = helper.make_graph(graph.nodes, "sentence", [ids], [vector], graph.constants)
+    tokens = helper.make_tensor_value_info(states, TensorProto.FLOAT, [1, "length", size])
+    body = helper.make_graph(graph.nodes, "sentence", [ids], [vector, tokens], graph.constants)
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid(_FUSED, 1)]
     model = helper.make_model(body, opset_imports=opsets, ir_version=10)
     return bytes(model.SerializeToString())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ _REMEMBERED = 65536
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+# A text, each of whose words counts once, or words with how much each counts.
+Query = str | Mapping[str, float]
 # A word's weight, and from where to where its postings go in a segment.
 _Span = tuple[float, int, int]
 
@@ -82,7 +84,14 @@ class Postings:
         """Return in how many live rows `token` stands; 0 for an unknown one."""
         return self._word(token).frequency
 
-    def top(self, question: str, count: int, allowed: Mask | None = None) -> tuple[Rows, Scores]:
+    def possible(self, question: Query) -> float:
+        """Return the score that no passage can exceed, >= 0: the sum of the words' weights.
+
+        Words that stand in no live row have none.
+        """
+        return math.fsum(word.weight for word in self._asked(question))
+
+    def top(self, question: Query, count: int, allowed: Mask | None = None) -> tuple[Rows, Scores]:
         """Return the `count` best rows and their scores, all above 0, best first.
 
         Rows with the same score come in their order. `allowed` is a mask over all
@@ -102,7 +111,7 @@ class Postings:
             rows, scores = rows[order], scores[order]
         return rows[scores > 0], scores[scores > 0]
 
-    def scores_of(self, question: str, rows: Rows) -> Scores:
+    def scores_of(self, question: Query, rows: Rows) -> Scores:
         """Return the score of each of `rows`; 0 for dead ones and without a common word."""
         words = self._asked(question)
         scores = np.zeros(len(rows), np.float32)
@@ -114,9 +123,13 @@ class Postings:
             scores[mine] = np.where(segment.lives(here), segment.scores(known, here), 0)
         return scores
 
-    def _asked(self, question: str) -> list[_Word]:
+    def _asked(self, question: Query) -> list[_Word]:
         """Return the question's words that stand in a live row, each once."""
-        words = [self._word(token) for token in dict.fromkeys(tokens(question))]
+        if isinstance(question, str):
+            words = [self._word(token) for token in dict.fromkeys(tokens(question))]
+        else:
+            known = [(self._word(token), share) for token, share in question.items()]
+            words = [replace(word, weight=word.weight * share) for word, share in known]
         return [word for word in words if word.frequency]
 
     def _word(self, token: str) -> _Word:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rag.cite import CitationStream, tidy, without_markers
 from rag.prompt import SENTINEL, Prompt
+from rag.reasoning import Thoughts
 from rag.replies import replies
 from rag.types import Language
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from llama_index.core.llms import ChatMessage, ChatResponse
     from llama_index.core.llms.llm import LLM
 
-# No answer is longer; a model that repeats itself would never stop.
-_MAX_CHARACTERS = 8000
+# No answer is longer, and no reasoning before it; a model that repeats itself would
+# never stop.
+_MAX_CHARACTERS, _MAX_REASONING = 8000, 200_000
 # After how much of the other language, and nothing else, a reply is given up.
 _TOO_MUCH_LATIN, _TOO_MUCH_HAN = 15, 12
 _FEW_WORDS = 6
@@ -32,9 +34,13 @@ _PROSE = re.compile(r"\b[a-z]{2,}\b")
 
 @dataclass(slots=True)
 class Reply:
-    """What one reply came to; `shown` is what of `text` left while it was read."""
+    """What one reply came to; `shown` is what of `text` left while it was read.
+
+    `answered` is what of `raw` was not known for reasoning when it came.
+    """
 
     raw: str = ""
+    answered: str = ""
     text: str = ""
     shown: str = ""
     first_token: float = 0.0
@@ -50,26 +56,39 @@ def read(
 ) -> Generator[str, None, Reply]:
     """Yield the reply's text as it may be shown, and return the whole of it.
 
-    Nothing is shown before the first word in `language`; a reply that begins in
-    another language ends early. Raises `LLMError` as `replies` does.
+    An empty piece comes now and then while the model is silent. Nothing is shown
+    before the first word in `language`, nor while it looks like reasoning; a reply
+    that begins in another language ends early. Raises `LLMError` as `replies` does.
     """
     reply, stream, gate = Reply(), _stream(prompt), _Gate(language)
+    thoughts = Thoughts(llm.metadata.model_name)
     start = time.monotonic()
     with closing(replies(llm, _chat(prompt), first_token=first_token, total=total)) as incoming:
         for part in incoming:
+            if part is None:
+                yield ""
+                continue
             reply.usage = _usage(part) or reply.usage
             reply.cut = reply.cut or _finish(part) == "length"
             reply.raw += part.delta or ""
             reply.first_token = reply.first_token or time.monotonic() - start
-            if piece := gate.passed(stream.feed(part.delta or "")):
+            if part.additional_kwargs.get("thinking_delta"):
+                thoughts.told_apart()
+            answered = thoughts.passed(part.delta or "")
+            reply.answered += answered
+            if piece := gate.passed(stream.feed(answered)):
                 reply.shown += piece
                 yield piece
             if gate.wrong:
                 break
-            if len(reply.raw) > _MAX_CHARACTERS:
+            if stream.visible > _MAX_CHARACTERS or len(reply.raw) > _MAX_REASONING:
                 reply.cut = True
                 break
-    if not gate.wrong and (piece := gate.passed(stream.close(), last=True)):
+    # Thoughts that were cut off are no answer.
+    held = "" if reply.cut else thoughts.close()[:_MAX_CHARACTERS]
+    reply.answered += held
+    rest = stream.feed(held) + stream.close()
+    if not gate.wrong and (piece := gate.passed(rest, last=True)):
         reply.shown += piece
         yield piece
     _conclude(reply, stream, prompt, language, gate)
@@ -83,7 +102,7 @@ def _conclude(
     if stream.stray:
         # The reasoning had no opening tag, so that it was taken for the answer.
         stray, stream = stream.stray, _stream(prompt)
-        text = stream.feed(reply.raw[stray:]) + stream.close()
+        text = stream.feed(reply.answered[stray:]) + stream.close()
     # Once more, because tidying brings together what stood apart.
     again = _stream(prompt)
     reply.text = again.feed(tidy(text)) + again.close()

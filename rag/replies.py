@@ -17,16 +17,20 @@ if TYPE_CHECKING:
     from llama_index.core.llms.llm import LLM
 
 _END = object()
+# How often who waits for a silent model gets to say that it no longer wants to.
+_SIGN_OF_LIFE = 0.25
 _REFUSED, _MISSING, _BUSY, _BROKEN = (401, 403), 404, 429, 500
 
 
 def replies(
     llm: LLM, messages: Sequence[ChatMessage], *, first_token: float, total: float
-) -> Generator[ChatResponse, None, None]:
+) -> Generator[ChatResponse | None, None, None]:
     """Yield the model's partial replies; closing the generator cancels the request.
 
-    `first_token` and `total` are seconds from now. Raises `LLMError` when either
-    runs out or the model fails; the error names no key and has no cause.
+    While the model is silent, None comes several times a second, because a
+    generator can be closed only where it yields. `first_token` and `total` are
+    seconds from now. Raises `LLMError` when either runs out or the model fails; the
+    error names no key and has no cause.
     """
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     start = time.monotonic()
@@ -34,10 +38,14 @@ def replies(
     limit, started = min(first_token, total), False
     try:
         while True:
+            left = max(0.0, start + limit - time.monotonic())
             try:
-                item = inbox.get(timeout=max(0.0, start + limit - time.monotonic()))
+                item = inbox.get(timeout=min(left, _SIGN_OF_LIFE))
             except queue.Empty:
-                raise _late(limit, started) from None
+                if left <= _SIGN_OF_LIFE:
+                    raise _late(limit, started) from None
+                yield None
+                continue
             if item is _END:
                 return
             if isinstance(item, Exception):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from rag.columns import Mask
 from rag.errors import QuestionError
+from rag.fusion import fuse, share_of_words, weight_for
 from rag.index import Index, open_index
 from rag.layouts.base import ARXIV_ID
+from rag.lexicon import english_of, shipped_lexicon
+from rag.postings import Query
 from rag.question import plain_question
 from rag.settings import Settings
 from rag.text import strip_invisible
@@ -18,9 +19,6 @@ from rag.types import Filters, Hit, Paper, Passage
 # How many papers the dense leg, and how many passages the lexical leg brings.
 _PAPERS = 100
 _PASSAGES = 200
-# A BM25 score counts as much as a fiftieth of it in cosine: best on questions held
-# out of the encoder's training, and good on SciFact.
-_WORDS_TO_COSINE = 50.0
 # How far above the fused score, at most 1, a paper is lifted that is named by id.
 _BY_ID = 3.0
 # Names less sure than this are mostly terms of the trade (PPO, VLM), and lifting
@@ -143,9 +141,24 @@ def dense_leg(
 def lexical_leg(
     index: Index, question: str, allowed: Mask | None
 ) -> tuple[dict[str, float], dict[str, int]]:
-    """Return {arxiv id: best BM25 score} of the papers with any, and those rows."""
+    """Return {arxiv id: share of the question's words}, all above 0, and the best rows.
+
+    The words are looked for as they are asked, and Chinese ones also as the English
+    words that they stand for.
+    """
     mask = None if allowed is None else index.dense.rows_of(allowed)
-    rows, scores = index.lexical.top(question, _PASSAGES, mask)
+    own, rows = _by_words(index, question, mask)
+    english = english_of(question, shipped_lexicon(question))
+    translated, other_rows = _by_words(index, english, mask) if english else ({}, {})
+    possible, translatable = index.lexical.possible(question), index.lexical.possible(english)
+    return share_of_words(own, possible, translated, translatable), {**other_rows, **rows}
+
+
+def _by_words(
+    index: Index, words: Query, mask: Mask | None
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Return {arxiv id: best BM25 score} of the papers with any, and those rows."""
+    rows, scores = index.lexical.top(words, _PASSAGES, mask)
     papers = index.dense.paper_of(rows)
     ids = index.store.ids(papers)
     found: dict[str, float] = {}
@@ -154,40 +167,3 @@ def lexical_leg(
         found.setdefault(ids[number], score)
         best.setdefault(ids[number], row)
     return found, best
-
-
-def weight_for(
-    dense: Mapping[str, float], lexical: Mapping[str, float], dense_weight: float
-) -> float:
-    """Return the weight that the dense leg gets for one question, in [0, 1].
-
-    `dense_weight` is what it gets when the cosines range over as much as the
-    best BM25 score divided by 50. The leg that sets papers apart further gets
-    more: rare words of the question in a paper speak for the lexical leg.
-    """
-    near = dense_weight * (max(dense.values()) - min(dense.values())) if dense else 0.0
-    words = (1 - dense_weight) * max(lexical.values(), default=0.0) / _WORDS_TO_COSINE
-    return near / (near + words) if near + words > 0 else dense_weight
-
-
-def fuse(
-    dense: Mapping[str, float], lexical: Mapping[str, float], dense_weight: float
-) -> dict[str, float]:
-    """Return the weighted sum of the two legs' min-max normalised scores, by paper.
-
-    A paper that a leg did not bring has that leg's lowest score. The lexical
-    minimum is 0, no word in common, so that a lone lexical match counts fully.
-    """
-    near, words = _scaled(dense, None), _scaled(lexical, 0.0)
-    return {
-        paper: dense_weight * near.get(paper, 0.0) + (1 - dense_weight) * words.get(paper, 0.0)
-        for paper in {**near, **words}
-    }
-
-
-def _scaled(scores: Mapping[str, float], floor: float | None) -> dict[str, float]:
-    if not scores:
-        return {}
-    low = min(scores.values()) if floor is None else floor
-    span = max(scores.values()) - low
-    return {paper: (s - low) / span if span > 0 else 1.0 for paper, s in scores.items()}

@@ -127,9 +127,9 @@ class Passage:
 class Hit:
     """A found paper with its best passage.
 
-    `score` is the fused score in [0, 1]; `dense` is the mean of its abstract's and
-    its summaries' best cosine similarity in [-1, 1], and `lexical` the best BM25
-    score (>= 0) among its passages.
+    `score` is the fused score in [0, 1]; `dense` is the weighted mean of its abstract's
+    and its summaries' best cosine similarity in [-1, 1], and `lexical` the share of
+    the question's words (>= 0) that its best passage accounts for.
     """
 
     paper: Paper

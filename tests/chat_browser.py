@@ -35,17 +35,18 @@ _LOCAL = {"127.0.0.1", "localhost"}
 
 
 @contextmanager
-def serving(command: list[str], folder: Path) -> Iterator[str]:
+def serving(command: list[str], folder: Path, **variables: str) -> Iterator[str]:
     """Run a command that serves the chat on a free port; give its address.
 
-    Its index lies in `folder`, its digests are the seeds.
+    Its index lies in `folder`, its digests are the seeds; `variables` are further ones
+    of its environment.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = {"RAG_INDEX": folder / "index", "RAG_DIGESTS": ROOT / "seeds", "RAG_PORT": port}
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAG_")}
-    environment |= {name: str(value) for name, value in settings.items()}
+    environment |= {name: str(value) for name, value in settings.items()} | variables
     log = folder / "log"
     with log.open("w", encoding="utf-8") as output:
         server = subprocess.Popen(

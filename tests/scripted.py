@@ -19,10 +19,13 @@ class Scripted:
     """What the server does with one request.
 
     In the pieces `{0}`, `{1}` … stand for the keys of the evidence, `{sentinel}`
-    and `{nonce}` for those of the request. `raw` are bytes sent as they are.
+    and `{nonce}` for those of the request. `raw` are bytes sent as they are,
+    `thoughts` come first, in the field `apart` of each delta.
     """
 
     pieces: Sequence[str] = ()
+    thoughts: Sequence[str] = ()
+    apart: str = "reasoning_content"
     status: int = 200
     before: float = 0.0
     between: float = 0.0
@@ -44,7 +47,7 @@ class Script:
     models: Any = field(default_factory=lambda: {"data": [{"id": "tiny", "max_model_len": 16384}]})
     models_status: int = 200
     hung_up: threading.Event = field(default_factory=threading.Event)
-    open_now: int = 0
+    meeting: threading.Barrier | None = None
 
     def enqueue(self, *replies: "Scripted | str") -> None:
         for reply in replies:
@@ -97,6 +100,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.script.history.append(body)
         reply = self.script.replies.pop(0)
+        if self.script.meeting:
+            # Nobody is answered before all have asked.
+            self.script.meeting.wait()
         try:
             self._reply(reply, body)
         except (BrokenPipeError, ConnectionResetError):
@@ -115,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
         frame = _ollama if self.path == "/api/chat" else _openai
         if reply.raw is not None:
             self._chunk(reply.raw)
+        for thought in reply.thoughts:
+            self._chunk(frame("", None, None, {reply.apart: thought}))
         for piece in filled(reply.pieces, body) if reply.pieces else ():
             self._chunk(frame(piece, None, None))
             self._wait(reply.between)
@@ -153,23 +161,35 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def _openai(piece: str, finish: str | None, usage: dict[str, Any] | None) -> bytes:
+def _openai(
+    piece: str,
+    finish: str | None,
+    usage: dict[str, Any] | None,
+    more: dict[str, str] | None = None,
+) -> bytes:
     chunk = {
         "id": "x",
         "object": "chat.completion.chunk",
         "created": 1,
         "model": "tiny",
-        "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": finish}],
+        "choices": [
+            {"index": 0, "delta": {"content": piece} | (more or {}), "finish_reason": finish}
+        ],
     }
     if usage:
         chunk["usage"] = usage
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
 
-def _ollama(piece: str, finish: str | None, usage: dict[str, Any] | None) -> bytes:
+def _ollama(
+    piece: str,
+    finish: str | None,
+    usage: dict[str, Any] | None,
+    more: dict[str, str] | None = None,
+) -> bytes:
     line = {
         "model": "tiny",
-        "message": {"role": "assistant", "content": piece},
+        "message": {"role": "assistant", "content": piece} | (more or {}),
         "done": bool(finish),
     }
     if finish:

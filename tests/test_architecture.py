@@ -12,7 +12,7 @@ RAG, UI = ROOT / "rag", ROOT / "ui"
 # module gets a place here, which is to decide what it may know.
 LAYERS = [
     {"types"},
-    {"errors"},
+    {"errors", "fusion"},
     {"settings", "text"},
     {
         "layouts.base",
@@ -23,12 +23,19 @@ LAYERS = [
         "onnx_graph",
         "numbers",
         "polarity",
+        "entail",
     },
     {"layouts", "layouts.*", "default_model", "embed", "service"},
     {"sentence_encoder", "onnx_encoder", "passages", "lexical", "remote", "durable"},
-    {"names", "digests", "question", "aspects", "cues", "postings", "invert"},
+    {
+        *("names", "digests", "question", "aspects", "cues", "postings", "invert"),
+        *("lexicon",),
+    },
     {"training.recipe", "training.corpus", "training.network", "training.checkpoint", "training"},
-    {"training.card", "training.words", "training.rows", "training.export"},
+    {
+        *("training.card", "training.words", "training.rows", "training.export"),
+        *("training.contrast", "training.holdout"),
+    },
     {"training.tuning"},
     {"training.train"},
     {"columns", "cache", "library", "manifest", "vectors"},
@@ -41,7 +48,7 @@ LAYERS = [
     {"evidence"},
     {"calibrate"},
     {"build"},
-    {"extract", "guard", "replies", "local", "support", "watch"},
+    {"extract", "guard", "replies", "local", "support", "reasoning", "watch"},
     {"chat", "details", "compose", "cite", "prompt", "llm"},
     {"judge", "reading", "condense"},
     {"respond", "generate"},
@@ -50,7 +57,7 @@ LAYERS = [
     {"doctor"},
     {"training.recipe", "training.corpus", "training.checkpoint"},
     {"training.network", "training.words", "training.card"},
-    {"training.rows", "training.export"},
+    {"training.rows", "training.export", "training.holdout"},
     {"training.tuning"},
     {"training", "training.*"},
     {"console", "options"},

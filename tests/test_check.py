@@ -1,10 +1,11 @@
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 from scripted import Script, Scripted, serve
 
-from rag import check
+from rag.check import Finding, check
 from rag.errors import EncoderError
 from rag.settings import Settings
 
@@ -19,8 +20,8 @@ def script() -> Iterator[Script]:
     yield from serve()
 
 
-def parts(settings: Settings) -> dict[str, check.Finding]:
-    return {finding.part: finding for finding in check.check(settings)}
+def parts(settings: Settings) -> dict[str, Finding]:
+    return {finding.part: finding for finding in check(settings)}
 
 
 def test_everything_works(script: Script, seed_settings: Settings) -> None:
@@ -61,7 +62,7 @@ def test_each_part_that_does_not_work_says_what_to_do(
         raise EncoderError("The model is not there.", "Install it.")
 
     settings = replace(tiny_settings({"d.md": DIGEST}), llm="nonsense")
-    monkeypatch.setattr(check, "load_encoder", absent)
+    monkeypatch.setattr(sys.modules["rag.check"], "load_encoder", absent)
     found = parts(settings)
     assert [f.ok for f in found.values()] == [False, False, False]
     assert all(f.sentence and f.todo for f in found.values())

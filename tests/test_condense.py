@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 from scripted import Script, Scripted, serve
+from test_generate import drained
 
 from rag.condense import condense
 from rag.errors import LLMError
@@ -20,7 +21,7 @@ def script() -> Iterator[Script]:
 def condensed(script: Script) -> str:
     llm = load_llm(f"{script.address}/v1#tiny", Settings())
     assert llm is not None
-    return condense("And its cost?", "en", [PAST], llm=llm, timeout=5)
+    return drained(condense("And its cost?", "en", [PAST], llm=llm, timeout=5))[1]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ import json
 import re
 import threading
 import time
+import unicodedata
 import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from scripted import Script, Scripted, prompt_of, serve, split
@@ -17,10 +19,12 @@ from rag.errors import LLMError
 from rag.generate import Generated, generate
 from rag.llm import load_llm
 from rag.settings import Settings
+from rag.text import strip_invisible
 from rag.types import Answer, Language, Paper, Passage, Turn
 
+Result = TypeVar("Result")
 EVAL = Path(__file__).resolve().parents[2] / "shared" / "eval" / "injection"
-ANY_ID = re.compile(r"\d{4}\.\d{4,5}|(?:hep-th|cs|math)/\d{7}")
+ANY_ID = re.compile(r"(?<!\d)\d{4}\.\d{4,5}|(?:hep.th|cs|math|GT|mat)/\d{7}")
 
 PPA = Paper(
     "2506.05739",
@@ -67,7 +71,7 @@ def ask(
     return drained(writing)
 
 
-def drained(writing: Generator[str, None, Generated]) -> tuple[str, Generated]:
+def drained(writing: Generator[str, None, Result]) -> tuple[str, Result]:
     shown = ""
     while True:
         try:
@@ -77,6 +81,7 @@ def drained(writing: Generator[str, None, Generated]) -> tuple[str, Generated]:
 
 
 def assert_safe(text: str) -> None:
+    text = unicodedata.normalize("NFKC", strip_invisible(text))
     assert set(ANY_ID.findall(text)) <= {"2506.05739", "2505.00018"}
     assert "<think" not in text
     assert "NOT-IN-EVIDENCE" not in text
@@ -140,6 +145,26 @@ def test_a_reply_is_cleaned_and_its_keys_become_markers(
         "[{1}{0}] is glued. ",
         "[[[[[[[[ is open ",
         "]]]】】)))`` is closed ",
+        "Also see ②④⓪①.⑨⑨⑨⑨⑨ and ²⁴⁰¹.⁹⁹⁹⁹⁹ there. ",
+        "Also see 𝟐𝟒𝟎𝟏.𝟗𝟗𝟗𝟗𝟗 and ٢٤٠١.٩٩٩٩٩ there. ",
+        "Also see 24\u200d01.99\u206099\u200b9 there. ",
+        "Also see 2401.99999v12 and doi:10.48550/arXiv.2401.99999 there. ",
+        "Also see https://doi.org/10.48550/arXiv.2401.99999 there. ",
+        "Also see [the paper](https://arxiv.org/abs/2401.99999) there. ",
+        "Also see <a href='https://arxiv.org/abs/2401.99999'>it</a> there. ",
+        "Also see [it][1] there.\n\n[1]: https://arxiv.org/abs/2401.99999\n\n",
+        "Also see `2401`.`99999` and **2401**.**99999** there. ",
+        "Also see\n```\n2401.99999\n```\nthere. ",
+        "Also see 2401<b>.</b>99999 and 2401&#x2e;99999 and &#50;401.99999 there. ",
+        "Also see \u202e99999.1042\u202c there. ",
+        "Also see hep-th/9901001v2, hep\u2011th/9901001, math.GT/0309136 there. ",
+        "Also see cond-mat/0207270 and 𝐡𝐞𝐩-𝐭𝐡/9901001 there. ",
+        "Also see \\cite{2401.99999} and $2401.99999$ there. ",
+        "Also see | 2401.99999 | 2402.88888 | there. ",
+        "Also see 2506.057392401.99999 and 12506.05739 there. ",
+        "Also see huggingface.co/papers/2401.99999 there. ",
+        "2401.99999" * 300 + " ",
+        "x" * 5000 + " ",
     ],
 )
 def test_what_a_reply_makes_up_does_not_reach_the_reader(script: Script, written: str) -> None:
@@ -284,6 +309,14 @@ def test_closing_the_answer_cancels_the_request(script: Script) -> None:
     assert script.hung_up.wait(3)
 
 
+@pytest.mark.parametrize("unit", ["2401.", "[([{<", "`", "<", "&#50;", "a2b3c ", "x", "\u200b"])
+def test_a_megabyte_of_anything_ends(script: Script, unit: str) -> None:
+    script.enqueue(Scripted([GOOD + " ", *split(unit * (1_000_000 // len(unit)), 20_000)]))
+    _, answer = ask(script, timeout=60)
+    assert len(answer.text) < 30_000
+    assert_safe(answer.text)
+
+
 def test_an_endless_reply_is_cut(script: Script) -> None:
     script.enqueue(Scripted(["PPA varies the structure of system prompts [{0}]. "] * 400))
     _, answer = ask(script)
@@ -319,27 +352,16 @@ def test_the_conversation_is_sent_oldest_first(script: Script) -> None:
 
 
 def test_ten_readers_do_not_wait_for_each_other(script: Script) -> None:
-    pieces = [*split(GOOD, 20)]
-    script.enqueue(*[Scripted(pieces, before=0.5)] * 10)
-    ask_one = [threading.Thread(target=ask, args=(script,)) for _ in range(10)]
-    start = time.monotonic()
-    for thread in ask_one:
-        thread.start()
-    for thread in ask_one:
-        thread.join()
-    assert time.monotonic() - start < 3
-
-
-def test_our_share_of_the_time_to_the_first_word_is_small(script: Script) -> None:
-    script.enqueue(GOOD, GOOD)
-    ask(script)
-    llm = load_llm(f"{script.address}/v1#tiny", Settings())
-    assert llm is not None
-    writing = generate("How?", "en", evidence(), llm=llm)
-    start = time.monotonic()
-    next(writing)
-    assert time.monotonic() - start < 0.25
-    writing.close()
+    # The server answers nobody before all ten have asked.
+    script.meeting = threading.Barrier(10, timeout=30)
+    script.enqueue(*[GOOD] * 10)
+    read: list[str] = []
+    readers = [threading.Thread(target=lambda: read.append(ask(script)[1].text)) for _ in range(10)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert read == [GOOD.format("2506.05739")] * 10
 
 
 def payloads() -> list[dict[str, str]]:

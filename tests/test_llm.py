@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -229,7 +230,7 @@ def test_a_transformers_model_streams_in_this_process(tmp_path: Path) -> None:
     assert llm.metadata.context_window == 4096
     chat = [_message("system", "Be brief."), _message("user", "Hello")]
     stream = replies(llm, chat, first_token=60, total=60)
-    parts = [next(stream) for _ in range(20)]
+    parts = list(islice((part for part in stream if part), 20))
     stream.close()
     assert "".join(p.delta or "" for p in parts) == parts[-1].message.content
     with pytest.raises(LLMError):
@@ -253,7 +254,7 @@ def test_a_real_openai_compatible_server_is_used(tmp_path: Path) -> None:
         try:
             llm = _ready(f"{address}/v1#{model}", time.monotonic() + 120)
             stream = replies(llm, [_message("user", "Hello")], first_token=60, total=60)
-            parts = [next(stream) for _ in range(5)]
+            parts = list(islice((part for part in stream if part), 5))
             stream.close()
             assert any(p.delta for p in parts)
             with pytest.raises(LLMError):

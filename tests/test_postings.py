@@ -184,6 +184,36 @@ def test_nothing_in_common_finds_nothing(
     assert not index.scores_of(question, everything(index)).any()
 
 
+@pytest.mark.parametrize("question", ["cat", "cat dog GPT-4o", "模型 cats zebra", "zebra", ""])
+def test_what_is_possible_is_the_sum_of_the_words_idf(opened: Open, question: str) -> None:
+    texts = ["The cat sat on GPT-4o", "A dog and a cat; dogs", "中文模型 cat", "…"]
+    index = opened([texts])
+    seen = [f for t in set(tokens(question)) if (f := index.document_frequency(t))]
+    expected = sum(np.log(1 + (4 - f + 0.5) / (f + 0.5)) for f in seen)
+    assert index.possible(question) == pytest.approx(expected)
+    assert (index.scores_of(question, everything(index)) <= index.possible(question)).all()
+
+
+def test_a_passage_of_nothing_but_the_question_nears_what_is_possible(opened: Open) -> None:
+    index = opened([["zebra " * 250, *["a text of other words"] * 9]])
+    (row,), (score,) = index.top("zebra", 1)
+    assert row == 0
+    assert score > 0.9 * index.possible("zebra")
+
+
+def test_words_can_be_given_with_their_weights(opened: Open) -> None:
+    index = opened([["a cat", "a dog"], ["cat and dog", "none"]])
+    rows = everything(index)
+    cat, dog = (index.scores_of(word, rows) for word in ("cat", "dog"))
+    words = {"cat": 1.0, "dog": 0.25, "zebra": 1.0}
+    np.testing.assert_allclose(index.scores_of(words, rows), cat + 0.25 * dog, rtol=1e-5)
+    assert index.top(words, 3)[0].tolist() == [0, 2, 1]
+    expected = index.possible("cat") + 0.25 * index.possible("dog")
+    assert index.possible(words) == pytest.approx(expected)
+    assert index.possible({}) == 0.0
+    assert index.top({}, 3)[0].tolist() == []
+
+
 def test_document_frequency(opened: Open) -> None:
     index = opened([["The cat sat", "dogs"], ["A dog and a cat; dogs", "中文模型 cat", "…"]])
     found = [index.document_frequency(t) for t in ("cat", "dog", "模型", "zebra", "")]

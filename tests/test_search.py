@@ -1,4 +1,3 @@
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -7,14 +6,12 @@ from itertools import cycle
 import pytest
 from conftest import SEEDS
 from digest_files import entry, sections, titled
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rag.build import build_index
 from rag.digests import read_digests
 from rag.errors import QuestionError
 from rag.index import open_index
-from rag.search import checked, dense_leg, fuse, lexical_leg, search, weight_for
+from rag.search import checked, dense_leg, lexical_leg, search
 from rag.settings import Settings
 from rag.types import Filters, Hit, Paper
 
@@ -199,82 +196,6 @@ def test_a_lifted_paper_shows_its_own_passage(tiny_settings: Tiny) -> None:
     assert "2502.00001" not in dense_leg(index, question, None)[0]
     hit = search(question, settings=settings)[0]
     assert (hit.paper.arxiv_id, hit.passage.id) == ("2502.00001", "2502.00001/abstract")
-
-
-# Fusion.
-
-PAPER_IDS = st.sampled_from([f"2501.{n:05}" for n in range(8)])
-COSINES = st.dictionaries(PAPER_IDS, st.floats(-1, 1, width=32))
-BM25 = st.dictionaries(PAPER_IDS, st.floats(0, 100, exclude_min=True, width=32))
-WEIGHTS = st.floats(0, 1)
-
-
-@given(COSINES, BM25, WEIGHTS)
-def test_fused_scores_lie_between_0_and_1_one_per_paper(
-    dense: dict[str, float], lexical: dict[str, float], weight: float
-) -> None:
-    fused = fuse(dense, lexical, weight)
-    assert set(fused) == dense.keys() | lexical.keys()
-    assert all(0.0 <= score <= 1.0 for score in fused.values())
-
-
-@given(COSINES, BM25, WEIGHTS)
-def test_who_is_better_in_both_legs_is_not_worse_in_the_whole(
-    dense: dict[str, float], lexical: dict[str, float], weight: float
-) -> None:
-    fused = fuse(dense, lexical, weight)
-    for a in fused:
-        for b in fused:
-            near = dense.get(a, -math.inf) >= dense.get(b, -math.inf)
-            words = lexical.get(a, 0.0) >= lexical.get(b, 0.0)
-            if near and words:
-                assert fused[a] >= fused[b] - 1e-12
-
-
-@given(COSINES, BM25)
-def test_at_the_ends_of_the_weight_one_leg_decides(
-    dense: dict[str, float], lexical: dict[str, float]
-) -> None:
-    words, near = fuse(dense, lexical, 0.0), fuse(dense, lexical, 1.0)
-    if lexical:
-        assert words[max(lexical, key=lexical.__getitem__)] == max(words.values()) == 1.0
-    if dense:
-        assert near[max(dense, key=dense.__getitem__)] == max(near.values()) == 1.0
-
-
-@given(COSINES, BM25, WEIGHTS, st.floats(0.5, 4, width=16))
-def test_the_scale_of_bm25_does_not_matter(
-    dense: dict[str, float], lexical: dict[str, float], weight: float, scale: float
-) -> None:
-    scaled = {paper: score * scale for paper, score in lexical.items()}
-    assert fuse(dense, scaled, weight) == pytest.approx(fuse(dense, lexical, weight))
-
-
-@given(COSINES, BM25, WEIGHTS)
-def test_a_questions_weight_ranks_like_the_sum_of_the_raw_scores(
-    dense: dict[str, float], lexical: dict[str, float], weight: float
-) -> None:
-    fused = fuse(dense, lexical, weight_for(dense, lexical, weight))
-    floor = min(dense.values(), default=0.0)
-    raw = {
-        paper: weight * dense.get(paper, floor) + (1 - weight) * lexical.get(paper, 0.0) / 50
-        for paper in fused
-    }
-    for a in fused:
-        for b in fused:
-            if raw[a] > raw[b] + 1e-6:
-                assert fused[a] > fused[b] - 1e-9
-
-
-def test_at_its_ends_the_weight_stays() -> None:
-    dense, lexical = {"a": 0.9, "b": 0.1}, {"b": 9.0}
-    assert weight_for(dense, lexical, 0.0) == 0.0
-    assert weight_for(dense, lexical, 1.0) == 1.0
-    assert weight_for({}, {}, 0.5) == 0.5
-
-
-def test_nothing_found_is_nothing_fused() -> None:
-    assert fuse({}, {}, 0.5) == {}
 
 
 # Questions that can't be asked.

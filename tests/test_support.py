@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import rag
 from rag.numbers import names_missing, numbers_missing
 from rag.polarity import direction, is_negated, opposites
-from rag.support import support
+from rag.settings import Settings
+from rag.support import weigh
 
 TEXT = (
     "We present Polymorphic Prompt Assembling (PPA), built on GPT-4o and Qwen2.5-VL-7B. "
@@ -63,23 +65,23 @@ def test_names_that_the_text_lacks_are_named() -> None:
     ],
 )
 def test_a_sentence_is_judged(sentence: str, label: str) -> None:
-    assert support(sentence, [TEXT]).label == label
+    assert weigh(sentence, [TEXT]).label == label
 
 
 def test_nothing_supports_a_sentence_without_texts() -> None:
-    assert support("PPA works.", []).label == "unsupported"
+    assert weigh("PPA works.", []).label == "unsupported"
 
 
 def test_a_name_of_the_question_needs_no_source() -> None:
-    verdict = support("PPA reduces the attack success rate of Gemini.", [TEXT], said="And Gemini?")
+    verdict = weigh("PPA reduces the attack success rate of Gemini.", [TEXT], said="And Gemini?")
     assert verdict.label == "supported"
 
 
 def test_chinese_is_judged_by_chinese_texts() -> None:
     chinese = "该方法随机改变系统提示的结构，攻击成功率降至1.85%，无需重新训练。"
-    assert support("该方法改变系统提示的结构。", [chinese]).label == "supported"
-    assert support("该方法的攻击成功率为57%。", [chinese]).label == "unsupported"
-    assert support("香蕉生长在热带岛屿上。", [chinese]).label == "unsupported"
+    assert weigh("该方法改变系统提示的结构。", [chinese]).label == "supported"
+    assert weigh("该方法的攻击成功率为57%。", [chinese]).label == "unsupported"
+    assert weigh("香蕉生长在热带岛屿上。", [chinese]).label == "unsupported"
 
 
 def test_meaning_makes_up_for_other_words() -> None:
@@ -87,8 +89,8 @@ def test_meaning_makes_up_for_other_words() -> None:
         return np.array([[0.0, 1.0] if "not true" in t else [1.0, 0.0] for t in texts], np.float32)
 
     sentence = "PPA assembles prompts and thereby cuts successful injections sharply."
-    assert support(sentence, [TEXT]).label == "partly"
-    verdict = support(sentence, [TEXT], encode=encode)
+    assert weigh(sentence, [TEXT]).label == "partly"
+    verdict = weigh(sentence, [TEXT], encode=encode)
     assert verdict.label == "supported"
     assert verdict.similarity == pytest.approx(1.0)
     assert verdict.margin == pytest.approx(1.0)
@@ -99,7 +101,7 @@ def test_a_sentence_closer_in_its_opposite_is_not_supported() -> None:
         return np.array([[0.6, 0.8] if "increases" in t else [1.0, 0.0] for t in texts], np.float32)
 
     sentence = "PPA increases the attack success rate from 1.85% to 98.3%."
-    assert support(sentence, [TEXT], encode=encode).label == "partly"
+    assert weigh(sentence, [TEXT], encode=encode).label == "partly"
 
 
 def test_polarity() -> None:
@@ -140,4 +142,23 @@ def test_between_languages_meaning_decides_if_the_encoder_knows_chinese(
         rows = [(known | own).get(t, at(near) if "PPA" in t else at(-1.0)) for t in texts]
         return np.array(rows, np.float32)
 
-    assert support("该方法防御代理。", ["PPA protects."], encode=encode).label == label
+    assert weigh("该方法防御代理。", ["PPA protects."], encode=encode).label == label
+
+
+def test_the_public_function_measures_meaning_by_the_settings_encoder(
+    seed_index: Settings,
+) -> None:
+    says = "PPA reduces the attack success rate from 98.3% to 1.85%."
+    verdict = rag.support(says, [TEXT], settings=seed_index)
+    assert verdict.similarity is not None
+    assert verdict.contradicted is not None
+    turned = "PPA increases the attack success rate from 98.3% to 1.85%."
+    contrary = rag.support(turned, [TEXT], settings=seed_index)
+    assert contrary.contradicted is not None
+    assert contrary.contradicted > verdict.contradicted
+    assert contrary.score < verdict.score
+    chinese = rag.support("PPA 降低了攻击成功率。", [TEXT], settings=seed_index)
+    opposite = rag.support("PPA 提高了攻击成功率。", [TEXT], settings=seed_index)
+    assert chinese.score > opposite.score
+    assert rag.support("", [TEXT], settings=seed_index).label == "unsupported"
+    assert rag.support("PPA works.", [], settings=seed_index).label == "unsupported"

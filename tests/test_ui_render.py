@@ -53,7 +53,7 @@ ALLOWED = {
     "ol": {"start"},
     "p": {"class", "lang"},
     "pre": set(),
-    "span": {"class", "title"},
+    "span": {"class", "title", "role", "aria-label", "aria-hidden"},
     "summary": set(),
     "td": {"style"},
     "th": {"style"},
@@ -256,3 +256,39 @@ def test_bibtex_says_what_is_known() -> None:
         "primaryClass = {cs.CR}",
     ):
         assert line in entry
+
+
+def generated(text: str, *checked: tuple[str, str]) -> rag.Answer:
+    verdicts = [{"shown": shown, "verdict": {"label": label}} for shown, label in checked]
+    return rag.Answer("q", text, "en", mode="generated", model={"verdicts": verdicts})
+
+
+def test_each_checked_sentence_carries_a_mark_that_says_what_it_means() -> None:
+    text = "It works [2506.05739]. It may. It does not. Who knows?"
+    answer = generated(
+        text, ("It works [2506.05739].", "supported"), ("It may.", "partly"),
+        ("It does not.", "unsupported"),
+    )  # fmt: skip
+    page = answer_html(answer, "en")
+    marks = re.findall(r'class="verdict (\w+)" role="img" aria-label="([^"]+)" title', page)
+    assert [label for label, _ in marks] == ["supported", "partly", "unsupported"]
+    # A sign of its own each, not a colour alone.
+    assert len(set(re.findall(r'role="img"[^>]*>(.)<', page))) == 3
+    assert page.index("It may.") < page.index("supported in part") < page.index("It does not.")
+    assert page.count('class="legend"') == 1
+    chinese = answer_html(answer, "zh")
+    assert 'title="部分支持"' in chinese
+    assert "supported in part" not in chinese
+
+
+def test_an_answer_without_checks_has_no_marks() -> None:
+    assert "verdict" not in answer_html(rag.Answer("q", "It works.", "en"), "en")
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_marks_do_not_let_hostile_text_through(words: str) -> None:
+    answer = generated(f"{words} \ue0f0supported\ue0f1", (words, "unsupported"), (words, "</p>"))
+    page = answer_html(answer, "en")
+    assert page.count('role="img"') <= 1
+    assert "\ue0f0" not in page
+    check(page)

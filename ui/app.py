@@ -18,7 +18,7 @@ from ui.cards import panel_html
 from ui.layout import Page, dressable, dressed, lay_out
 from ui.render import escape
 from ui.session import FIELDS, Conversation, Way
-from ui.state import rebuild
+from ui.state import check_html, rebuild
 from ui.texts import Language, preferred, text
 
 # So many readers are answered at the same time; the others wait in a queue.
@@ -101,9 +101,9 @@ def _say(address: str) -> None:
 
 
 def _warm_up(settings: rag.Settings) -> None:
-    """Load the model before the first reader asks; who asks earlier waits for it."""
+    """Load the models before the first reader asks; who asks earlier waits for them."""
     with suppress(rag.DigestRagError):
-        rag.search("digest", top_k=1, settings=settings)
+        rag.prepare(settings)
 
 
 def _theme() -> gr.themes.Base:
@@ -238,6 +238,9 @@ def _maintain(page: Page, settings: rag.Settings) -> None:
         for line in rebuild(settings, language):
             yield f"<p>{escape(line)}</p>"
 
+    def examine(language: Language, llm: str) -> Iterator[str]:
+        yield from check_html(settings, language, llm)
+
     def refresh(language: Language) -> dict[Any, Any]:
         updates = dressed(page, settings, language)
         wanted = (page.index, page.state, *(page.fields[name] for name in FIELDS))
@@ -249,6 +252,9 @@ def _maintain(page: Page, settings: rag.Settings) -> None:
     page.reset.click(reset, None, page.form, **_PRIVATE)
     built = page.rebuild.click(
         build_anew, page.language, page.progress, concurrency_limit=1, **_PRIVATE
+    )
+    page.check.click(
+        examine, [page.language, page.writer], page.progress, concurrency_limit=1, **_PRIVATE
     )
     built.then(refresh, page.language, [page.index, page.state, *page.form], **_PRIVATE)
 

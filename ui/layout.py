@@ -40,6 +40,7 @@ class Page:
     index: gr.Accordion
     state: gr.HTML
     rebuild: gr.Button
+    check: gr.Button
     progress: gr.HTML
     conversation: gr.State
     file: gr.Textbox
@@ -71,7 +72,9 @@ def lay_out(settings: rag.Settings) -> Page:
             parts["sources"] = gr.HTML(elem_id="sources")
             with gr.Accordion(open=False, elem_id="index") as parts["index"]:
                 parts["state"] = gr.HTML(elem_id="state")
-                parts["rebuild"] = gr.Button(size="sm", elem_id="rebuild")
+                with gr.Row(elem_id="upkeep"):
+                    parts["rebuild"] = gr.Button(size="sm", elem_id="rebuild", min_width=120)
+                    parts["check"] = gr.Button(size="sm", elem_id="check", min_width=120)
                 parts["progress"] = gr.HTML(elem_id="progress")
     return Page(**parts)
 
@@ -161,6 +164,7 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
         page.index: gr.update(label=state_line(status, language)),
         page.state: state_html(status, language),
         page.rebuild: gr.update(value=say("rebuild")),
+        page.check: gr.update(value=say("check")),
     }
     for button in _BUTTONS:
         updates[getattr(page, button)] = gr.update(value=say(button))
@@ -173,5 +177,8 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
 
 def dressable(page: Page) -> list[Any]:
     """Return the components that `dressed` updates."""
-    names = "header language chat chips box writer filters reset sources_title index state rebuild"
+    names = (
+        "header language chat chips box writer filters reset sources_title index state "
+        "rebuild check"
+    )
     return [*(getattr(page, name) for name in (*names.split(), *_BUTTONS)), *page.form]

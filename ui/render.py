@@ -19,6 +19,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
 import rag
+from ui import verdicts
 from ui.texts import Language, text
 
 _ID = r"\d{4}\.\d{4,5}"
@@ -78,9 +79,15 @@ def answer_html(answer: rag.Answer, language: Language, seconds: float | None = 
     if seconds is not None:
         facts.append(text(language, "seconds", s=f"{max(seconds, 0.1):.1f}"))
     return (
-        f'<div class="{css}">{_chips(answer, language)}{answer_body(answer.text, titles)}{notes}'
+        f'<div class="{css}">{_chips(answer, language)}{_checked_body(answer, titles, language)}'
+        f"{verdicts.legend(answer, language)}{notes}"
         f'<p class="facts">{escape(" · ".join(facts))}</p></div>'
     )
+
+
+def _checked_body(answer: rag.Answer, titles: dict[str, str], language: Language) -> str:
+    marked = verdicts.with_marks(_INVISIBLE.sub("", answer.text), answer)
+    return verdicts.as_html(_rendered(marked, titles), language)
 
 
 def _chips(answer: rag.Answer, language: Language) -> str:
@@ -99,7 +106,11 @@ def answer_body(markdown: str, titles: dict[str, str]) -> str:
     A marker `[id]` becomes a link, with its title as the hint, if the id is a
     key of `titles`; any other stays text.
     """
-    rendered = str(_parser().render(_INVISIBLE.sub("", markdown), {"titles": titles}))
+    return _rendered(_INVISIBLE.sub("", markdown), titles)
+
+
+def _rendered(markdown: str, titles: dict[str, str]) -> str:
+    rendered = str(_parser().render(markdown, {"titles": titles}))
     return rendered.strip().replace("\n", "&#10;")
 
 

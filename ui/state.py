@@ -101,6 +101,23 @@ def example_questions(settings: rag.Settings, language: Language) -> list[str]:
     return by_language[language] + by_language[other]
 
 
+def check_html(settings: rag.Settings, language: Language, llm: str = "") -> Iterator[str]:
+    """Yield what works and what to do about what does not, as it becomes known."""
+    lines = ""
+    waiting = f"<p>{escape(text(language, 'checking'))}</p>"
+    yield waiting
+    for finding in rag.check(settings, llm=llm or None):
+        state = "works" if finding.ok else "fails"
+        name = text(language, f"part_{finding.part}")
+        told = " ".join(part for part in (finding.sentence, finding.todo) if part)
+        lines += (
+            f'<p class="finding {state}"><b>{"✓" if finding.ok else "✗"} {escape(name)}</b> '
+            f'<span class="state">{escape(text(language, state))}</span><br>{escape(told)}</p>'
+        )
+        yield lines + waiting
+    yield lines
+
+
 def rebuild(settings: rag.Settings, language: Language) -> Iterator[str]:
     """Build the index anew and yield what is being done, then how it ended.
 

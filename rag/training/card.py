@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rag.training.corpus import ParallelPaper
 from rag.training.recipe import Recipe
+from rag.types import Language
 
 _CARD = """---
 license: apache-2.0
@@ -34,6 +36,12 @@ Vectors have 384 dimensions and length one; texts are cut at 256 tokens. No prom
 
 Seed {seed}; recipe {fingerprint}.
 
+`lexicon.json.gz` is no part of the model: Chinese bigrams with the English stems that IBM Model 1
+gives them, for search by words.
+
+## Figures
+{figures}
+
 ## Limits
 It knows the language of arXiv abstracts, mostly computer science; other Chinese it knows badly.
 Chinese training text is machine-written. Names it has not seen are best found by words: fuse its
@@ -41,7 +49,30 @@ scores with BM25.
 """
 
 
-def model_card(papers: Sequence[ParallelPaper], recipe: Recipe) -> str:
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """R@1 by language on `questions` about `papers` that the training never saw."""
+
+    questions: int
+    papers: int
+    before: dict[Language, float]
+    after: dict[Language, float]
+
+    def __str__(self) -> str:
+        """Return the figures as a sentence."""
+        if not self.questions:
+            return "No paper was held out, so nothing was measured."
+        changes = [
+            f"{language} {100 * self.before[language]:.1f} before, {100 * now:.1f} after"
+            for language, now in self.after.items()
+        ]
+        return (
+            f"{self.questions} questions about {self.papers} papers held out, own paper nearest "
+            f"by the English abstract (%): {'; '.join(changes)}."
+        )
+
+
+def model_card(papers: Sequence[ParallelPaper], recipe: Recipe, figures: Figures) -> str:
     """Return the card, in Markdown, of a model trained on `papers` by `recipe`."""
     return _CARD.format(
         papers=len(papers),
@@ -55,4 +86,5 @@ def model_card(papers: Sequence[ParallelPaper], recipe: Recipe) -> str:
         sharpness=recipe.sharpness,
         seed=recipe.seed,
         fingerprint=recipe.fingerprint,
+        figures=figures,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,16 @@ from numpy.typing import NDArray
 
 from rag.default_model import HEADS, MAX_TOKENS, BertModel, base_model
 from rag.errors import DigestError
-from rag.training.card import model_card
+from rag.lexicon import LEXICON, write_lexicon
+from rag.training.card import Figures, model_card
 from rag.training.corpus import Pair, ParallelPaper, english_sentences, pairs
 from rag.training.export import export
+from rag.training.holdout import Recall, recall_at_1, split
 from rag.training.network import Cutter, Ids, Network, encode, network_on_best_device
 from rag.training.recipe import Recipe
 from rag.training.rows import Twins, train_rows
 from rag.training.tuning import Example, Material, tune
-from rag.training.words import first_rows, learn_words
+from rag.training.words import first_rows, learn_lexicon, learn_words
 from rag.vocabulary import extended_tokenizer
 
 Progress = Callable[[str, int, int], None]
@@ -52,19 +55,24 @@ def train_encoder(
     folder: Path,
     recipe: Recipe | None = None,
     progress: Progress | None = None,
-) -> None:
+) -> Figures:
     """Train an encoder on `papers` and write it as a model directory into `folder`.
+
+    The lexicon of the lexical leg, learnt from the same papers, goes beside it.
 
     Every stage leaves its result in `folder/training`, and long ones their state
     every few steps: the same call goes on where a stopped one was. The result is
     fixed by `papers`, `recipe` and the machine's arithmetic. `progress` is called
-    with (stage, done, total). Raises `DigestError` when `papers` hold no Chinese.
+    with (stage, done, total). Returns how often questions about papers that are
+    held out of all stages find them, before and after; the model card has it too.
+    Raises `DigestError` when `papers` hold no Chinese.
     """
     recipe = recipe or Recipe()
     report = progress or (lambda stage, done, total: None)
     work = folder / "training" / recipe.fingerprint
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
+    papers, hold_out = split(papers, recipe.held_out, recipe.held_out_among)
     rng = random.Random(recipe.seed)  # noqa: S311  (no secret)
     twins = list(pairs(papers))
     if not twins:
@@ -75,6 +83,13 @@ def train_encoder(
     rng.shuffle(twins)
     start = _start(papers, recipe, work, report)
     network = network_on_best_device(start.base.weights, len(start.words), HEADS)
+
+    def measured(cutter: Cutter) -> Recall:
+        total = len(hold_out.papers) + len(hold_out.others) + len(hold_out.questions)
+        steps = _steps(report, "hold-out", total)
+        return recall_at_1(network, cutter, hold_out, recipe.question_length, steps)
+
+    before = _before(work / "before.json", start.base, measured)
     sample = twins[: recipe.sentence_pairs]
     chosen = _chosen(papers, recipe, rng)
     # The teacher is the base model: its rows hold no Chinese, English needs none.
@@ -98,7 +113,27 @@ def train_encoder(
         work / "tuned.pt",
         _steps(report, "tuning", recipe.tune_steps),
     )
-    export(network, start.base, start.words, folder, model_card(papers, recipe))
+    figures = Figures(len(hold_out.questions), len(hold_out.papers), before, measured(start.cutter))
+    export(network, start.base, start.words, folder, model_card(papers, recipe, figures))
+    _lexicon(twins[: recipe.lexicon_pairs], work / LEXICON.name, report)
+    shutil.copyfile(work / LEXICON.name, folder / LEXICON.name)
+    return figures
+
+
+def _lexicon(twins: Sequence[Pair], path: Path, report: Progress) -> None:
+    if not path.exists():
+        report("lexicon", 0, 1)
+        write_lexicon(path, learn_lexicon(twins))
+        report("lexicon", 1, 1)
+
+
+def _before(path: Path, base: BertModel, measured: Callable[[Cutter], Recall]) -> Recall:
+    """Return the base model's own recall, with its own tokenizer."""
+    if not path.exists():
+        own = Cutter(base.tokenizer, [], len(base.weights[_TABLE]))
+        path.write_text(json.dumps(measured(own)), encoding="utf-8")
+    recall: Recall = json.loads(path.read_text(encoding="utf-8"))
+    return recall
 
 
 def _start(papers: Sequence[ParallelPaper], recipe: Recipe, work: Path, report: Progress) -> _Start:

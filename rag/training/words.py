@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, trainers
 
+from rag.lexical import tokens
+from rag.text import has_han
 from rag.training.corpus import Pair
 from rag.vocabulary import HAN, normalised, word_rows
 
 Rows = NDArray[np.float32]
+Column = NDArray[np.int64]
 
 _UNKNOWN = "<unk>"
 _LONGEST_WORD = 8
@@ -22,6 +25,9 @@ _LONGEST_WORD = 8
 _RUN_WEIGHT = 12
 _ROUNDS = 6
 _NEIGHBOURS = 8
+# What a Chinese bigram may stand for: at most so many stems, at least so likely, of a
+# bigram that so many pairs hold.
+_TRANSLATIONS, _LEAST_CHANCE, _OFTEN = 3, 0.1, 4
 # Weight of the empty word, which takes what no Chinese word explains.
 _EMPTY = 2.0
 
@@ -78,6 +84,40 @@ def first_rows(pairs: Sequence[Pair], words: Sequence[str], tokenizer: str, engl
         seen[word] = True
     _fill_unseen(rows, seen, words, english)
     return rows
+
+
+def learn_lexicon(pairs: Sequence[Pair]) -> dict[str, dict[str, float]]:
+    """Return {Chinese token: {English token: P(English | Chinese)}} of the lexical leg.
+
+    IBM Model 1 over the tokens of `pairs`: each Chinese bigram with the few English
+    stems that it most likely stands for; bigrams seen too rarely to tell are left out.
+    """
+    chinese: dict[str, int] = {}
+    english: dict[str, int] = {}
+    columns: tuple[list[Column], ...] = ([], [], [])
+    for number, pair in enumerate(pairs):
+        one = [t for t in dict.fromkeys(tokens(pair.chinese)) if has_han(t)]
+        other = [t for t in dict.fromkeys(tokens(pair.english)) if not has_han(t)]
+        left = np.array([chinese.setdefault(t, len(chinese)) for t in one], np.int64)
+        right = np.array([english.setdefault(t, len(english)) for t in other], np.int64)
+        columns[0].append(np.repeat(left, len(right)))
+        columns[1].append(np.tile(right, len(left)))
+        columns[2].append(np.full(len(left) * len(right), number, np.int64))
+    first, second, third = (np.concatenate([np.zeros(0, np.int64), *c]) for c in columns)
+    if not len(first):
+        return {}
+    links, chances = _model_1(first, second, third, len(chinese), len(english))
+    seen = np.bincount(np.unique(first * len(pairs) + third) // len(pairs))
+    names, stems = list(chinese), list(english)
+    lexicon: dict[str, dict[str, float]] = {}
+    for link in np.lexsort((links, -chances)).tolist():
+        word, stem = divmod(int(links[link]), len(english))
+        if chances[link] < _LEAST_CHANCE:
+            break
+        told = lexicon.setdefault(names[word], {}) if seen[word] >= _OFTEN else {}
+        if len(told) < _TRANSLATIONS:
+            told[stems[stem]] = round(float(chances[link]), 2)
+    return lexicon
 
 
 def _cells(
