@@ -233,8 +233,31 @@ def _million(measured: Measured) -> list[str]:
         shown = (_shown(max(fixed, 0.0), unit), _shown(slope * 1000, unit))
         at_million = _shown(max(0.0, fixed + slope * MILLION), unit)
         lines.append(f"| {label} | {shown[0]} | {shown[1]} | {at_million} |")
-    note = Path(__file__).with_name("million.md")
-    return [*lines, "", *([note.read_text(encoding="utf-8").strip()] if note.is_file() else [])]
+    return [*lines, "", _on_paper(measured[sizes[-1]])]
+
+
+def _on_paper(largest: Mapping[str, Any]) -> str:
+    """Return in prose what a million papers mean for the parts of the index."""
+    passages = largest["build"]["passages"] / largest["build"]["papers"] * MILLION
+    dimension = 384
+    graph = 2 * MILLION * dimension * 4 / 1e9
+    rows = passages * dimension * 2 / 1e9
+    scanned = 0.2 * graph
+    return (
+        f"A million papers are some {passages / 1e6:.1f} million passages and 2 million tellings. "
+        f"Chroma's graph wants the tellings in memory, {graph:.1f} GB before its links; beside it "
+        f"lie the same again on disk for exact comparison and {rows:.1f} GB of passages in half "
+        "precision, which are mapped and read by the page. Adding a digest stays what it is: it "
+        "writes a small segment, and a large merge comes ever more seldom. Two things don't. A "
+        "process that holds the graph itself no longer fits beside others in 8 GB: from there on "
+        "`RAG_CHROMA_URL` moves the tellings into a Chroma service, one process that holds them "
+        "once for all readers. And a filter that leaves just under a fifth of the papers is "
+        f"answered by comparing up to {scanned:.1f} GB of tellings, far over the target for one "
+        "question: at that size the line between comparing and asking Chroma for more has to be "
+        "drawn lower, or the segments cut by date. A build from nothing becomes a matter of the "
+        "night; embedding, at some tens of passages a second on two cores, one of a day and "
+        "more, once."
+    )
 
 
 def _plot(measured: Measured, path: Path) -> None:
