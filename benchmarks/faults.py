@@ -509,6 +509,8 @@ def kills(lab: Lab, count: int, pool: ThreadPoolExecutor) -> list[Trial]:
             if trial is not None:
                 found.append(trial)
                 quota[trial.kind] -= 1
+                if len(found) % 20 == 0 or trial.wrong:
+                    _say(f"{len(found)} kills; {trial}")
         _say(f"{len(found)} of {count} kills")
     return sorted(found, key=lambda trial: trial.kind)
 
