@@ -19,6 +19,8 @@ from rag.segment import Segment
 # Chroma is asked for at most this many tellings; where a filter leaves so few papers
 # that more would be needed, the tellings that it leaves are compared one by one.
 _MOST = 1500
+# So many tellings are compared in less time than Chroma takes for many.
+_FEW = 40_000
 _CHUNK = 512
 # So many times the papers asked for are candidates: which tellings are nearest is not
 # which papers are, and the exact score decides among them.
@@ -115,9 +117,10 @@ def _near_tellings(
     """Return rows and similarities of a segment's tellings near `vector`, those masked out not."""
     size = len(segment.telling_paper)
     wanted = 2 * count if mask is None else int(3 * count / max(share, 1e-9))
-    if mask is not None and wanted > min(_MOST, size):
+    if mask is not None:
         rows = np.flatnonzero(mask[segment.telling_paper])
-        return rows, _similarities(segment.tellings, rows, vector)
+        if len(rows) <= _FEW or wanted > min(_MOST, size):
+            return rows, _similarities(segment.tellings, rows, vector)
     rows, near = segment.nearest.nearest(vector, min(wanted, size))
     if mask is not None:
         kept = mask[segment.telling_paper[rows]]

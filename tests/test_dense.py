@@ -50,6 +50,7 @@ def test_the_nearest_papers_are_those_of_an_exact_search(
     segments: list[Segment], share: float, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dense, "_MOST", most)
+    monkeypatch.setattr(dense, "_FEW", 0)
     monkeypatch.setattr(dense, "_CHUNK", 7)
     keep = np.random.default_rng(1).random(COUNT) < share
     both = Dense(segments, None)
