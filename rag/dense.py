@@ -19,6 +19,10 @@ from rag.segment import Segment
 # Chroma is asked for at most this many tellings; where a filter leaves so few papers
 # that more would be needed, the tellings that it leaves are compared one by one.
 _MOST = 1500
+_CHUNK = 512
+# So many times the papers asked for are candidates: which tellings are nearest is not
+# which papers are, and the exact score decides among them.
+_WIDER = 2
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
@@ -73,11 +77,11 @@ class Dense:
         alike first, ties by number; `allowed` masks paper numbers.
         """
         keep = self._live if allowed is None else allowed
-        papers = self._candidates(vector, count, keep)
+        papers = self._candidates(vector, _WIDER * count, keep)
         if not len(papers):
             return papers, np.zeros(0, dtype=np.float32), papers
         likeness, rows = self._exact(vector, papers)
-        order = np.lexsort((papers, -likeness))
+        order = np.lexsort((papers, -likeness))[:count]
         return papers[order], likeness[order], rows[order]
 
     def _candidates(self, vector: Floats, count: int, keep: Mask | None) -> Numbers:
@@ -113,7 +117,7 @@ def _near_tellings(
     wanted = 2 * count if mask is None else int(3 * count / max(share, 1e-9))
     if mask is not None and wanted > min(_MOST, size):
         rows = np.flatnonzero(mask[segment.telling_paper])
-        return rows, np.asarray(segment.tellings[rows] @ vector, dtype=np.float32)
+        return rows, _similarities(segment.tellings, rows, vector)
     rows, near = segment.nearest.nearest(vector, min(wanted, size))
     if mask is not None:
         kept = mask[segment.telling_paper[rows]]
@@ -121,8 +125,22 @@ def _near_tellings(
     return rows, near
 
 
+def _similarities(tellings: Floats, rows: Numbers, vector: Floats) -> Floats:
+    """Return the cosine similarities of some rows, few at a time so that they stay in cache."""
+    found = np.empty(len(rows), dtype=np.float32)
+    plain = np.asarray(tellings)
+    for low in range(0, len(rows), _CHUNK):
+        some = rows[low : low + _CHUNK]
+        np.matmul(plain[some], vector, out=found[low : low + _CHUNK])
+    return found
+
+
 def _best(papers: Numbers, scores: Floats, count: int) -> Numbers:
     """Return the `count` distinct papers with the highest scores."""
+    # A paper has two tellings at most: of twice as many there are enough papers.
+    if len(scores) > 2 * count:
+        high = scores >= np.partition(scores, -2 * count)[-2 * count]
+        papers, scores = papers[high], scores[high]
     order = np.lexsort((papers, -scores))
     ranked = papers[order]
     _, first = np.unique(ranked, return_index=True)

@@ -47,6 +47,9 @@ HERE: Where = ("", "", "")
 SEGMENTS = "segments"
 _SEAL = "segment.json"
 _CHROMA = "chroma"
+# Files up to this size are read through whenever a segment is opened: it takes no
+# time, and among them are those whose damage kills the process (Chroma's headers).
+_SMALL = 64 * 1024
 
 
 class Segment:
@@ -145,8 +148,8 @@ def write_segment(
 def check_segment(folder: Path, *, deep: bool = False) -> None:
     """Raise `IndexDamaged` unless the segment's files are as they were written.
 
-    A file of the same size and time is taken for unchanged, one of another time
-    is read through; `deep` reads every file through.
+    A large file of the same size and time is taken for unchanged, one of another
+    time is read through; `deep` reads every file through.
     """
     try:
         seal = json.loads((folder / _SEAL).read_text(encoding="utf-8"))
@@ -160,7 +163,7 @@ def check_segment(folder: Path, *, deep: bool = False) -> None:
         try:
             now = path.stat()
             same = now.st_size == size
-            if same and (deep or now.st_mtime_ns != changed):
+            if same and (deep or size <= _SMALL or now.st_mtime_ns != changed):
                 same = _sha256(path) == total
         except OSError as error:
             raise IndexDamaged.of(path) from error

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
+from heapq import nlargest
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,8 @@ from rag.types import Filters, Paper, Passage
 
 _PART = 500
 _LONGEST_NAME = 5
+# A name that more papers share means none of them.
+_OWNERS = 16
 
 
 class PaperStore:
@@ -116,19 +120,22 @@ class PaperStore:
         return self._parts.index(found[0]), found[1]
 
     def named(self, keys: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Return {name key: {arXiv id: weight}} of those keys that papers go by."""
-        found: dict[str, dict[str, float]] = {}
+        """Return {name key: {arXiv id: weight}} of those keys that papers go by.
+
+        Of a key that many papers go by, those with the highest weights.
+        """
+        owners: dict[str, list[tuple[float, int]]] = {}
         for low in range(0, len(keys), _PART):
             some = keys[low : low + _PART]
-            sql = (
-                "SELECT name, number, arxiv_id, weight FROM names JOIN papers USING (number) "
-                f"WHERE name IN ({_marks(some)})"
-            )
+            sql = f"SELECT name, number, weight FROM names WHERE name IN ({_marks(some)})"
             for part in self._parts:
-                for name, number, arxiv_id, weight in part.rows(sql, some):
+                for name, number, weight in part.rows(sql, some):
                     if number not in part.dead:
-                        found.setdefault(name, {})[arxiv_id] = weight
-        return found
+                        owners.setdefault(name, []).append((weight, part.start + number))
+        for name, rows in owners.items():
+            owners[name] = nlargest(_OWNERS, rows, key=itemgetter(0))
+        ids = self.ids({number for rows in owners.values() for _, number in rows})
+        return {name: {ids[n]: weight for weight, n in rows} for name, rows in owners.items()}
 
     def name_keys(self, weight: float) -> list[str]:
         """Return the name keys that mean a paper with at least that weight."""

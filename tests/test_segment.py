@@ -76,18 +76,34 @@ def test_an_array_that_does_not_fit_the_others_is_noticed(folder: Path, name: st
         verify_segment(folder)
 
 
-def test_a_bit_that_flips_without_a_trace_is_found_by_reading_all(folder: Path) -> None:
-    path = folder / "vectors.npy"
+def flip(path: Path) -> os.stat_result:
+    """Flip a bit of a file; return what its size and times were."""
     stat = path.stat()
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(IndexDamaged, match=r"vectors\.npy"):
+    return stat
+
+
+def test_a_bit_that_flips_without_a_trace_is_found_by_reading_all(folder: Path) -> None:
+    path = folder / "chroma" / "chroma.sqlite3"
+    stat = flip(path)
+    assert stat.st_size > 64 * 1024
+    with pytest.raises(IndexDamaged, match=r"chroma\.sqlite3"):
         check_segment(folder)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     check_segment(folder)
-    with pytest.raises(IndexDamaged, match=r"vectors\.npy"):
+    with pytest.raises(IndexDamaged, match=r"chroma\.sqlite3"):
         check_segment(folder, deep=True)
+
+
+@pytest.mark.parametrize("name", ["header.bin", "first_row.npy", "codes.json"])
+def test_in_a_small_file_it_is_found_at_once(folder: Path, name: str) -> None:
+    path = next(folder.rglob(name))
+    stat = flip(path)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    with pytest.raises(IndexDamaged, match=name):
+        check_segment(folder)
 
 
 def test_a_dropped_segment_is_gone(folder: Path) -> None:
