@@ -1,5 +1,8 @@
 """Which papers mean what a question means: candidates from Chroma, scored exactly.
 
+Under a filter Chroma would have to bring as many more as the filter drops; there the
+tellings are compared one by one, as whole numbers.
+
 A paper's likeness to a question is the weighted mean of the best cosine similarity
 of its author's telling (the abstract) and of its digests' (the renditions): two
 tellings of one paper err apart.
@@ -14,11 +17,18 @@ from numpy.typing import NDArray
 
 from rag.columns import Mask
 from rag.fusion import weighted_likeness
-from rag.segment import Segment
+from rag.segment import Segment, in_steps
 
-# Chroma is asked for at most this many tellings; where a filter leaves so few papers
-# that more would be needed, the tellings that it leaves are compared one by one.
-_MOST = 1500
+# So many times as many papers as are wanted are scored exactly: a paper whose two
+# tellings are both fairly near may pass one with a single very near one.
+_CANDIDATES = 2
+# Smaller segments than this are compared one by one beside a larger one: faster than
+# asking Chroma once more.
+_SMALL = 20_000
+_CHUNK = 512
+# So many times the papers asked for are candidates: which tellings are nearest is not
+# which papers are, and the exact score decides among them.
+_WIDER = 2
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
@@ -73,21 +83,25 @@ class Dense:
         alike first, ties by number; `allowed` masks paper numbers.
         """
         keep = self._live if allowed is None else allowed
-        papers = self._candidates(vector, count, keep)
+        papers = self._candidates(vector, _WIDER * count, keep)
         if not len(papers):
             return papers, np.zeros(0, dtype=np.float32), papers
         likeness, rows = self._exact(vector, papers)
-        order = np.lexsort((papers, -likeness))
+        order = np.lexsort((papers, -likeness))[:count]
         return papers[order], likeness[order], rows[order]
 
     def _candidates(self, vector: Floats, count: int, keep: Mask | None) -> Numbers:
         """Return the `count` papers with the nearest tellings, in no order."""
-        share = 1.0 if keep is None else float(keep.mean()) if len(keep) else 0.0
         found, scores = list[Numbers](), list[Floats]()
+        largest = max((len(s.telling_paper) for s in self._segments), default=0)
         for n, segment in enumerate(self._segments):
             start = int(self._first_paper[n])
             mask = None if keep is None else keep[start : start + segment.papers]
-            rows, near = _near_tellings(segment, vector, count, mask, share)
+            size = len(segment.telling_paper)
+            if mask is None and (size == largest or size > _SMALL):
+                rows, near = segment.nearest.nearest(vector, 2 * count)
+            else:
+                rows, near = _compared(segment, vector, 2 * count, mask)
             found.append(segment.telling_paper[rows] + np.int64(start))
             scores.append(near)
         return _best(np.concatenate(found), np.concatenate(scores), count)
@@ -105,24 +119,31 @@ class Dense:
         return likeness, rows
 
 
-def _near_tellings(
-    segment: Segment, vector: Floats, count: int, mask: Mask | None, share: float
+def _compared(
+    segment: Segment, vector: Floats, count: int, mask: Mask | None
 ) -> tuple[Numbers, Floats]:
-    """Return rows and similarities of a segment's tellings near `vector`, those masked out not."""
-    size = len(segment.telling_paper)
-    wanted = 2 * count if mask is None else int(3 * count / max(share, 1e-9))
-    if mask is not None and wanted > min(_MOST, size):
-        rows = np.flatnonzero(mask[segment.telling_paper])
-        return rows, np.asarray(segment.tellings[rows] @ vector, dtype=np.float32)
-    rows, near = segment.nearest.nearest(vector, min(wanted, size))
-    if mask is not None:
-        kept = mask[segment.telling_paper[rows]]
-        rows, near = rows[kept], near[kept]
-    return rows, near
+    """Return rows and similarities of a segment's `count` nearest tellings, one by one compared.
+
+    `mask` says which papers count. The similarities are those of rounded vectors:
+    good to choose what is scored exactly.
+    """
+    import simsimd
+
+    steps, scale = in_steps(vector[None])
+    dots = np.array(simsimd.cdist(steps, segment.tellings, metric="dot"), dtype=np.float32)
+    near = dots.reshape(-1) * segment.telling_scale * scale[0]
+    rows = np.arange(len(near)) if mask is None else np.flatnonzero(mask[segment.telling_paper])
+    if len(rows) > count:
+        rows = rows[np.argpartition(-near[rows], count)[:count]]
+    return rows, near[rows]
 
 
 def _best(papers: Numbers, scores: Floats, count: int) -> Numbers:
     """Return the `count` distinct papers with the highest scores."""
+    # A paper has two tellings at most: of twice as many there are enough papers.
+    if len(scores) > 2 * count:
+        high = scores >= np.partition(scores, -2 * count)[-2 * count]
+        papers, scores = papers[high], scores[high]
     order = np.lexsort((papers, -scores))
     ranked = papers[order]
     _, first = np.unique(ranked, return_index=True)
