@@ -70,7 +70,7 @@ def verify_segment(folder: Path, where: Where = HERE) -> None:
     rows = int(segment.first_row[-1])
     row_counts = {rows, len(passages), len(segment.vectors), postings.rows}
     parts = (segment.tellings, segment.telling_scale, segment.telling_paper)
-    tellings = {segment.nearest.count, *map(len, parts)}
+    tellings = {segment.nearest.count, *(len(part) for part in parts)}
     sound = len(sizes) == len(row_counts) == len(tellings) == 1
     if not sound:
         store.close()
