@@ -1,5 +1,8 @@
 """Which papers mean what a question means: candidates from Chroma, scored exactly.
 
+Under a filter Chroma would have to bring as many more as the filter drops; there the
+tellings are compared one by one, as whole numbers.
+
 A paper's likeness to a question is the weighted mean of the best cosine similarity
 of its author's telling (the abstract) and of its digests' (the renditions): two
 tellings of one paper err apart.
@@ -14,13 +17,14 @@ from numpy.typing import NDArray
 
 from rag.columns import Mask
 from rag.fusion import weighted_likeness
-from rag.segment import Segment
+from rag.segment import Segment, in_steps
 
-# Chroma is asked for at most this many tellings; where a filter leaves so few papers
-# that more would be needed, the tellings that it leaves are compared one by one.
-_MOST = 1500
-# So many tellings are compared in less time than Chroma takes for many.
-_FEW = 40_000
+# So many times as many papers as are wanted are scored exactly: a paper whose two
+# tellings are both fairly near may pass one with a single very near one.
+_CANDIDATES = 2
+# Smaller segments than this are compared one by one beside a larger one: faster than
+# asking Chroma once more.
+_SMALL = 20_000
 _CHUNK = 512
 # So many times the papers asked for are candidates: which tellings are nearest is not
 # which papers are, and the exact score decides among them.
@@ -88,12 +92,16 @@ class Dense:
 
     def _candidates(self, vector: Floats, count: int, keep: Mask | None) -> Numbers:
         """Return the `count` papers with the nearest tellings, in no order."""
-        share = 1.0 if keep is None else float(keep.mean()) if len(keep) else 0.0
         found, scores = list[Numbers](), list[Floats]()
+        largest = max((len(s.telling_paper) for s in self._segments), default=0)
         for n, segment in enumerate(self._segments):
             start = int(self._first_paper[n])
             mask = None if keep is None else keep[start : start + segment.papers]
-            rows, near = _near_tellings(segment, vector, count, mask, share)
+            size = len(segment.telling_paper)
+            if mask is None and (size == largest or size > _SMALL):
+                rows, near = segment.nearest.nearest(vector, 2 * count)
+            else:
+                rows, near = _compared(segment, vector, 2 * count, mask)
             found.append(segment.telling_paper[rows] + np.int64(start))
             scores.append(near)
         return _best(np.concatenate(found), np.concatenate(scores), count)
@@ -111,31 +119,23 @@ class Dense:
         return likeness, rows
 
 
-def _near_tellings(
-    segment: Segment, vector: Floats, count: int, mask: Mask | None, share: float
+def _compared(
+    segment: Segment, vector: Floats, count: int, mask: Mask | None
 ) -> tuple[Numbers, Floats]:
-    """Return rows and similarities of a segment's tellings near `vector`, those masked out not."""
-    size = len(segment.telling_paper)
-    wanted = 2 * count if mask is None else int(3 * count / max(share, 1e-9))
-    if mask is not None:
-        rows = np.flatnonzero(mask[segment.telling_paper])
-        if len(rows) <= _FEW or wanted > min(_MOST, size):
-            return rows, _similarities(segment.tellings, rows, vector)
-    rows, near = segment.nearest.nearest(vector, min(wanted, size))
-    if mask is not None:
-        kept = mask[segment.telling_paper[rows]]
-        rows, near = rows[kept], near[kept]
-    return rows, near
+    """Return rows and similarities of a segment's `count` nearest tellings, one by one compared.
 
+    `mask` says which papers count. The similarities are those of rounded vectors:
+    good to choose what is scored exactly.
+    """
+    import simsimd
 
-def _similarities(tellings: Floats, rows: Numbers, vector: Floats) -> Floats:
-    """Return the cosine similarities of some rows, few at a time so that they stay in cache."""
-    found = np.empty(len(rows), dtype=np.float32)
-    plain = np.asarray(tellings)
-    for low in range(0, len(rows), _CHUNK):
-        some = rows[low : low + _CHUNK]
-        np.matmul(plain[some], vector, out=found[low : low + _CHUNK])
-    return found
+    steps, scale = in_steps(vector[None])
+    dots = np.array(simsimd.cdist(steps, segment.tellings, metric="dot"), dtype=np.float32)
+    near = dots.reshape(-1) * segment.telling_scale * scale[0]
+    rows = np.arange(len(near)) if mask is None else np.flatnonzero(mask[segment.telling_paper])
+    if len(rows) > count:
+        rows = rows[np.argpartition(-near[rows], count)[:count]]
+    return rows, near[rows]
 
 
 def _best(papers: Numbers, scores: Floats, count: int) -> Numbers:

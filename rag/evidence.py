@@ -16,8 +16,8 @@ _NEAR_BEST = 0.55
 # Fitted by benchmarks/refusal.py on described questions about papers that the
 # encoder was not trained on; docs/decisions/005-refusal.md says how and how well.
 _WEIGHTS: dict[Language, tuple[float, ...]] = {
-    "en": (11.57, -0.3, 4.46, 1.4, 6.78, -7.58),
-    "zh": (10.6, 1.3, 4.46, 7.77, 6.78, -8.14),
+    "en": (11.23, 2.57, 4.83, 1.02, 6.6, -7.39),
+    "zh": (10.05, 0.16, 4.96, 7.36, 8.91, -7.77),
 }
 # The shares of answerable questions whose scores a build writes down.
 LEVELS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5)

@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ _SCHEMA = """
 CREATE TABLE papers (number INTEGER PRIMARY KEY, arxiv_id TEXT UNIQUE, digest TEXT,
     position INTEGER, body TEXT);
 CREATE TABLE authors (word TEXT, name TEXT, number INTEGER);
-CREATE TABLE names (name TEXT, number INTEGER, weight REAL, PRIMARY KEY (name, number))
-    WITHOUT ROWID;
+CREATE TABLE names (name TEXT, weight REAL, number INTEGER,
+    PRIMARY KEY (name, weight DESC, number)) WITHOUT ROWID;
 """
 _INDEXES = """
 CREATE INDEX authors_by_word ON authors (word, name, number);
-CREATE INDEX names_by_weight ON names (weight, name);
+CREATE INDEX names_by_weight ON names (weight, name, number);
 """
 _FILE = "papers.sqlite"
 
@@ -66,6 +67,15 @@ class PaperFile:
         """Return all rows of a query; raises `IndexDamaged` for a damaged file."""
         try:
             return self.db.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise IndexDamaged.of(self._path) from error
+
+    def owners(self, name: str, most: int) -> list[tuple[int, float]]:
+        """Return up to `most` live papers that go by a name key, and how surely, surest first."""
+        sql = "SELECT number, weight FROM names WHERE name = ? ORDER BY weight DESC, number"
+        try:
+            rows = ((n, w) for n, w in self.db.execute(sql, (name,)) if n not in self.dead)
+            return list(islice(rows, most))
         except sqlite3.DatabaseError as error:
             raise IndexDamaged.of(self._path) from error
 
@@ -141,7 +151,7 @@ def _author_rows(papers: Sequence[Paper]) -> Iterator[tuple[object, ...]]:
 def _name_rows(papers: Sequence[Paper]) -> Iterator[tuple[object, ...]]:
     for number, paper in enumerate(papers):
         for key, weight in names_of(paper).items():
-            yield key, number, weight
+            yield key, weight, number
 
 
 def author_key(name: str) -> str:

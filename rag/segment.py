@@ -5,7 +5,8 @@
         first_row.npy      the row of each paper's first passage, and the number of rows
         author_first.npy   whether that is the author's (the abstract, else the title)
         vectors.npy        one float16 unit vector per passage
-        tellings.npy       one float32 unit vector per telling of a paper
+        tellings.npy       one unit vector per telling of a paper, in whole numbers
+        telling_scale.npy  what those numbers are multiplied with
         telling_paper.npy  the paper of each telling
         postings/          the words of the passages
         chroma/            the tellings, for nearest neighbours
@@ -76,9 +77,14 @@ class Segment:
         return self._array("vectors")
 
     @cached_property
-    def tellings(self) -> NDArray[np.float32]:
-        """The tellings' unit vectors, shape (tellings, dimension)."""
+    def tellings(self) -> NDArray[np.int8]:
+        """The tellings' unit vectors in steps of `telling_scale`, shape (tellings, dimension)."""
         return self._array("tellings")
+
+    @cached_property
+    def telling_scale(self) -> NDArray[np.float32]:
+        """The step of each telling's vector, shape (tellings,)."""
+        return self._array("telling_scale")
 
     @cached_property
     def telling_paper(self) -> NDArray[np.int32]:
@@ -137,12 +143,21 @@ def write_segment(
     np.save(folder / "author_first.npy", author[first_row[:-1]])
     np.save(folder / "vectors.npy", vectors.astype(np.float16))
     tellings, telling_paper = _tellings(vectors, owners, author)
-    np.save(folder / "tellings.npy", tellings)
+    steps, scale = in_steps(tellings)
+    np.save(folder / "tellings.npy", steps)
+    np.save(folder / "telling_scale.npy", scale)
     np.save(folder / "telling_paper.npy", telling_paper)
     write_vectors(VectorPlace(folder / _CHROMA, *where), tellings)
     _seal(folder)
     progress(3, 3)
     return len(passages)
+
+
+def in_steps(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return rows as whole numbers of -127 to 127, and the step of each row."""
+    largest = np.abs(vectors).max(axis=1, initial=1e-12)
+    scale = np.asarray(largest / 127, dtype=np.float32)
+    return np.rint(vectors / scale[:, None]).astype(np.int8), scale
 
 
 def check_segment(folder: Path, *, deep: bool = False) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
-from heapq import nlargest
-from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +21,8 @@ from rag.types import Filters, Paper, Passage
 
 _PART = 500
 _LONGEST_NAME = 5
+# A name that more papers have than this means none of them.
+_NAMESAKES = 8
 # A name that more papers share means none of them.
 _OWNERS = 16
 
@@ -95,16 +95,17 @@ class PaperStore:
 
     def ids(self, numbers: Iterable[int]) -> dict[int, str]:
         """Return {paper number: arXiv id}."""
-        wanted: dict[int, list[int]] = {}
-        for number in numbers:
-            wanted.setdefault(self._part_of(number), []).append(int(number))
+        wanted = np.unique(np.fromiter(numbers, dtype=np.int64))
+        starts = [part.start for part in self._parts]
+        where = np.searchsorted(starts, wanted, side="right") - 1
         found = {}
-        for n, group in wanted.items():
+        for n in np.unique(where):
             part = self._parts[n]
+            group = (wanted[where == n] - part.start).tolist()
             for low in range(0, len(group), _PART):
-                local = [number - part.start for number in group[low : low + _PART]]
-                sql = f"SELECT number, arxiv_id FROM papers WHERE number IN ({_marks(local)})"
-                found.update({part.start + k: i for k, i in part.rows(sql, local)})
+                some = group[low : low + _PART]
+                sql = f"SELECT number, arxiv_id FROM papers WHERE number IN ({_marks(some)})"
+                found.update({part.start + k: i for k, i in part.rows(sql, some)})
         return found
 
     def number(self, arxiv_id: str) -> int | None:
@@ -122,20 +123,18 @@ class PaperStore:
     def named(self, keys: Sequence[str]) -> dict[str, dict[str, float]]:
         """Return {name key: {arXiv id: weight}} of those keys that papers go by.
 
-        Of a key that many papers go by, those with the highest weights.
+        Of a name that many papers have, those that it means most surely.
         """
-        owners: dict[str, list[tuple[float, int]]] = {}
-        for low in range(0, len(keys), _PART):
-            some = keys[low : low + _PART]
-            sql = f"SELECT name, number, weight FROM names WHERE name IN ({_marks(some)})"
-            for part in self._parts:
-                for name, number, weight in part.rows(sql, some):
-                    if number not in part.dead:
-                        owners.setdefault(name, []).append((weight, part.start + number))
-        for name, rows in owners.items():
-            owners[name] = nlargest(_OWNERS, rows, key=itemgetter(0))
-        ids = self.ids({number for rows in owners.values() for _, number in rows})
-        return {name: {ids[n]: weight for weight, n in rows} for name, rows in owners.items()}
+        numbers: dict[str, dict[int, float]] = {}
+        for part in self._parts:
+            for key in keys:
+                for number, weight in part.owners(key, _NAMESAKES):
+                    numbers.setdefault(key, {})[part.start + number] = weight
+        ids = self.ids({number for owners in numbers.values() for number in owners})
+        return {
+            key: {ids[number]: weight for number, weight in owners.items()}
+            for key, owners in numbers.items()
+        }
 
     def name_keys(self, weight: float) -> list[str]:
         """Return the name keys that mean a paper with at least that weight."""
@@ -234,10 +233,6 @@ class PaperStore:
         """Return the passages of the paper of that id, in order."""
         paper = self.paper(arxiv_id)
         return tuple(passages_of(paper)) if paper else ()
-
-    def _part_of(self, number: int) -> int:
-        starts = [part.start for part in self._parts]
-        return int(np.searchsorted(starts, number, side="right")) - 1
 
     def _listed(self, allowed: Mask | None) -> list[str]:
         """Return the ids of the live papers allowed, in the digests' order."""

@@ -66,12 +66,17 @@ def verify_segment(folder: Path, where: Where = HERE) -> None:
     postings = Postings([folder / "postings"], [None])
     papers = store.live_papers(0)
     passages = all_passages(papers)
+    sizes = {len(papers), segment.papers, store.paper_count}
     rows = int(segment.first_row[-1])
-    sound = len(papers) == segment.papers == store.paper_count
-    sound = sound and rows == len(passages) == len(segment.vectors) == postings.rows
-    sound = sound and segment.nearest.count == len(segment.tellings)
+    row_counts = {rows, len(passages), len(segment.vectors), postings.rows}
+    parts = (segment.tellings, segment.telling_scale, segment.telling_paper)
+    tellings = {segment.nearest.count, *(len(part) for part in parts)}
+    sound = len(sizes) == len(row_counts) == len(tellings) == 1
+    if not sound:
+        store.close()
+        raise IndexDamaged.of(folder)
     for n in range(0, len(segment.tellings), max(1, len(segment.tellings) // _SAMPLE)):
-        vector = np.asarray(segment.tellings[n])
+        vector = segment.tellings[n] * segment.telling_scale[n]
         _, near = segment.nearest.nearest(vector, 1)
         # Equal texts have equal vectors: the nearest need not be the same telling.
         sound = sound and len(near) == 1 and (near[0] > 0.999 or not vector.any())

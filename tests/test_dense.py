@@ -45,13 +45,11 @@ def exact(found: Dense, vector: NDArray[np.float32], keep: NDArray[np.bool_]) ->
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
-@pytest.mark.parametrize("most", [0, 1500])
+@pytest.mark.parametrize("small", [0, 20_000])
 def test_the_nearest_papers_are_those_of_an_exact_search(
-    segments: list[Segment], share: float, most: int, monkeypatch: pytest.MonkeyPatch
+    segments: list[Segment], share: float, small: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dense, "_MOST", most)
-    monkeypatch.setattr(dense, "_FEW", 0)
-    monkeypatch.setattr(dense, "_CHUNK", 7)
+    monkeypatch.setattr(dense, "_SMALL", small)
     keep = np.random.default_rng(1).random(COUNT) < share
     both = Dense(segments, None)
     encoder = WordEncoder()

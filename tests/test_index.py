@@ -301,7 +301,7 @@ def test_a_folder_in_place_of_the_pointer_is_damage(tiny_settings: Tiny) -> None
 
 PARTS = [
     *("papers.sqlite", "appearances.npy", "codes.json", "first_row.npy", "author_first.npy"),
-    *("vectors.npy", "tellings.npy", "telling_paper.npy", "segment.json"),
+    *("vectors.npy", "tellings.npy", "telling_scale.npy", "telling_paper.npy", "segment.json"),
     *("chroma", "chroma/chroma.sqlite3", "postings", "postings/rows.npy", "manifest.json"),
 ]
 
