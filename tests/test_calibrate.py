@@ -32,10 +32,12 @@ def test_a_build_writes_the_scores_of_both_languages(index: Index) -> None:
         assert scores == sorted(scores)
 
 
+@pytest.mark.slow
 def test_the_same_index_gives_the_same_scores(index: Index) -> None:
     assert calibrated(index, {}, lambda *_: None) == index.manifest.calibration
 
 
+@pytest.mark.slow
 def test_an_index_that_hardly_grew_keeps_its_scores(index: Index) -> None:
     known = {"en": [0.5] * len(LEVELS), "papers": [165.0]}
     assert calibrated(index, known, lambda *_: None) == known
@@ -54,6 +56,7 @@ def test_questions_are_made_of_a_papers_words_without_its_names(index: Index) ->
         assert all(part in text for part in question.split("，"))
 
 
+@pytest.mark.slow
 def test_a_small_index_has_the_usual_thresholds_and_still_answers(tmp_path: Path) -> None:
     lines = (ROOT / "seeds" / "000_132876c306dddd66.txt").read_text(encoding="utf-8")
     digest = tmp_path / "few.txt"

@@ -46,6 +46,7 @@ def test_the_papers_of_the_digests_are_left_alone(entries: list[Entry]) -> None:
             assert plain(passage.text) == in_one_line(passage.text), passage.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_verbatim_sentence_passes_and_is_not_doubted(
     entries: list[Entry], language: Language

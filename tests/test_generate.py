@@ -371,6 +371,7 @@ def payloads() -> list[dict[str, str]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not EVAL.is_dir(), reason="../shared/eval/injection is not here")
 def test_no_payload_in_the_evidence_changes_the_shape_of_the_prompt(script: Script) -> None:
     spliced = payloads()
@@ -386,6 +387,7 @@ def test_no_payload_in_the_evidence_changes_the_shape_of_the_prompt(script: Scri
         assert answer.text == GOOD.format("2506.05739")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not EVAL.is_dir(), reason="../shared/eval/injection is not here")
 def test_a_model_that_obeys_a_payload_reaches_no_reader_with_ids_or_links(script: Script) -> None:
     for payload in payloads():

@@ -87,6 +87,7 @@ def test_served_graph_stays_within_a_cosine_of_099(
     assert cosines(vectors, torch_vectors).min() >= 0.99
 
 
+@pytest.mark.slow
 def test_neighbours_do_not_change_a_vector(tmp_path: Path, abstracts: list[str]) -> None:
     encoder = open_default(tmp_path)
     together = encoder.encode_passages(abstracts)
@@ -105,6 +106,7 @@ def test_export_is_written_once_and_reopened(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "encoders").iterdir()] == [graph.parent.name]
 
 
+@pytest.mark.slow
 def test_damaged_export_is_written_anew(tmp_path: Path) -> None:
     open_default(tmp_path)
     graph = next(tmp_path.glob("encoders/*/model.onnx"))
@@ -113,6 +115,7 @@ def test_damaged_export_is_written_anew(tmp_path: Path) -> None:
     assert graph.stat().st_size > 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "sums.json"])
 def test_one_wrong_bit_of_an_export_is_noticed(tmp_path: Path, name: str) -> None:
     right = open_default(tmp_path).encode_queries(["a cat"])

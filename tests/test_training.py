@@ -151,6 +151,7 @@ def test_lexicon_holds_what_bigrams_most_likely_stand_for() -> None:
     assert learn_lexicon([]) == {}
 
 
+@pytest.mark.slow
 def test_network_is_the_sentence_transformer() -> None:
     base = base_model()
     texts = [ABSTRACT, "A testbed for agents"]
