@@ -16,7 +16,7 @@ from rag.errors import DigestError, IndexDamaged
 from rag.lexical import TOKENS_VERSION
 from rag.settings import Settings, project_dir
 
-FORMAT = 4
+FORMAT = 5
 NAME = "manifest.json"
 # A file that was touched this shortly before it was read may have been changed
 # again within the clock's tick; its time is not believed.

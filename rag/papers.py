@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag.columns import Columns, Mask, write_columns
 from rag.errors import IndexDamaged
@@ -31,7 +32,7 @@ _INDEXES = """
 CREATE INDEX authors_by_word ON authors (word, name, number);
 CREATE INDEX names_by_weight ON names (weight, name, number);
 """
-_FILE = "papers.sqlite"
+_FILE, _IDS = "papers.sqlite", "ids.npy"
 
 
 class PaperFile:
@@ -59,6 +60,7 @@ class PaperFile:
                 self.live = np.ones(self.count, dtype=np.bool_)
                 self.live[list(self.dead)] = False
             self.columns = Columns(folder, self.count)
+            self.ids = _ids(folder, self.count)
         except BaseException:
             self.db.close()
             raise
@@ -117,6 +119,7 @@ class PaperFile:
 def write_papers(folder: Path, papers: Sequence[Paper]) -> None:
     """Write `papers` (number = position) and where they appeared in `folder`."""
     write_columns(folder, papers)
+    np.save(folder / _IDS, np.array([p.arxiv_id for p in papers], dtype=np.bytes_))
     db = sqlite3.connect(folder / _FILE)
     try:
         # Nothing reads the file before it is whole: it is synced once, at the end.
@@ -152,6 +155,17 @@ def _name_rows(papers: Sequence[Paper]) -> Iterator[tuple[object, ...]]:
     for number, paper in enumerate(papers):
         for key, weight in names_of(paper).items():
             yield key, weight, number
+
+
+def _ids(folder: Path, count: int) -> NDArray[np.bytes_]:
+    """Return the arXiv id of every paper, by local number."""
+    try:
+        ids: NDArray[np.bytes_] = np.load(folder / _IDS, mmap_mode="r")
+        if ids.shape != (count,):
+            raise ValueError(ids.shape)
+    except (OSError, ValueError, EOFError) as error:
+        raise IndexDamaged.of(folder / _IDS) from error
+    return ids
 
 
 def author_key(name: str) -> str:

@@ -1,7 +1,8 @@
 """One immutable segment of the index: papers, their passages' vectors and words.
 
     segments/NAME/
-        papers.sqlite, appearances.npy, codes.json   the papers and where they appeared
+        papers.sqlite, ids.npy, appearances.npy, codes.json
+                           the papers and where they appeared
         first_row.npy      the row of each paper's first passage, and the number of rows
         author_first.npy   whether that is the author's (the abstract, else the title)
         vectors.npy        one float16 unit vector per passage

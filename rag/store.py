@@ -98,14 +98,12 @@ class PaperStore:
         wanted = np.unique(np.fromiter(numbers, dtype=np.int64))
         starts = [part.start for part in self._parts]
         where = np.searchsorted(starts, wanted, side="right") - 1
-        found = {}
+        found: dict[int, str] = {}
         for n in np.unique(where):
             part = self._parts[n]
-            group = (wanted[where == n] - part.start).tolist()
-            for low in range(0, len(group), _PART):
-                some = group[low : low + _PART]
-                sql = f"SELECT number, arxiv_id FROM papers WHERE number IN ({_marks(some)})"
-                found.update({part.start + k: i for k, i in part.rows(sql, some)})
+            group = wanted[where == n]
+            ids = part.ids[group - part.start].tolist()
+            found.update(zip(group.tolist(), (i.decode() for i in ids), strict=True))
         return found
 
     def number(self, arxiv_id: str) -> int | None:

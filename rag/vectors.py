@@ -222,7 +222,7 @@ def _graph_settings(rows: int) -> CreateHNSWConfiguration:
     return {
         "space": "cosine",
         "max_neighbors": 32,
-        "ef_search": 800,
+        "ef_search": 500,
         "sync_threshold": once,
         "batch_size": once,
     }

@@ -300,7 +300,14 @@ def test_a_folder_in_place_of_the_pointer_is_damage(tiny_settings: Tiny) -> None
 
 
 PARTS = [
-    *("papers.sqlite", "appearances.npy", "codes.json", "first_row.npy", "author_first.npy"),
+    *(
+        "papers.sqlite",
+        "ids.npy",
+        "appearances.npy",
+        "codes.json",
+        "first_row.npy",
+        "author_first.npy",
+    ),
     *("vectors.npy", "tellings.npy", "telling_scale.npy", "telling_paper.npy", "segment.json"),
     *("chroma", "chroma/chroma.sqlite3", "postings", "postings/rows.npy", "manifest.json"),
 ]
