@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -146,10 +145,7 @@ def check(
     from rag.check import check as findings
 
     found = list(findings(Settings.from_env(), llm=llm))
-    if as_json:
-        console.print_json([dataclasses.asdict(finding) for finding in found])
-    else:
-        console.print_findings(found)
+    console.print_findings(found, as_json)
     if not all(finding.ok for finding in found):
         raise typer.Exit(1)
 

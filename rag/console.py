@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -173,8 +173,11 @@ def print_manifest(manifest: Manifest, folder: Path, reason: str) -> None:
     typer.echo(f"state      {f'stale: {reason}' if reason else 'up to date'}")
 
 
-def print_findings(findings: Iterable[Finding]) -> None:
+def print_findings(findings: Sequence[Finding], as_json: bool) -> None:
     """Print on stdout a line per part that was checked, and what to do about it."""
+    if as_json:
+        print_json([dataclasses.asdict(finding) for finding in findings])
+        return
     for finding in findings:
         state = "ok  " if finding.ok else "FAIL"
         typer.echo(f"{state} {finding.part}: {finding.sentence} {finding.todo}".rstrip())

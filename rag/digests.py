@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from rag.durable import file_sum
 from rag.errors import DigestError
 from rag.layouts import Entry, Layout, layouts, recognise
 from rag.text import clean, language_of
@@ -101,8 +101,7 @@ def layout_versions() -> dict[str, int]:
 def fingerprint(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, "unreadable" when it can't be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sum(path)
     except OSError:
         return "unreadable"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Callable
@@ -73,6 +75,17 @@ def write_whole(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     new.replace(path)
     sync(path.parent)
+
+
+def file_sum(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def data_sum(data: object) -> str:
+    """Return the SHA-256 of what JSON can hold, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def sync(path: Path) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rag.digests import fingerprint, layout_versions, named_files
-from rag.durable import write_whole
+from rag.durable import data_sum, write_whole
 from rag.errors import DigestError, IndexDamaged
 from rag.lexical import TOKENS_VERSION
 from rag.settings import Settings, project_dir
@@ -61,7 +60,7 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Write the manifest into a generation's folder."""
         data = dataclasses.asdict(self)
-        text = json.dumps({**data, "sum": _sum(data)}, indent=1)
+        text = json.dumps({**data, "sum": data_sum(data)}, indent=1)
         write_whole(folder / NAME, text)
 
 
@@ -73,7 +72,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         data = json.loads((folder / NAME).read_text(encoding="utf-8"))
         total = data.pop("sum", None)
-        if data.get("format") == FORMAT and total != _sum(data):
+        if data.get("format") == FORMAT and total != data_sum(data):
             raise ValueError("checksum")
         for name in ("sources", "segments"):
             data[name] = tuple(data.get(name, ()))
@@ -169,8 +168,3 @@ def _stat(path: Path) -> list[int]:
     except OSError:
         return []
     return [found.st_size, found.st_mtime_ns]
-
-
-def _sum(data: Mapping[str, object]) -> str:
-    text = json.dumps(data, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -19,7 +19,6 @@ title), or the digests (the mean direction of all renditions).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import weakref
@@ -32,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.durable import sync, write_whole
+from rag.durable import data_sum, file_sum, sync, write_whole
 from rag.embed import unit_rows
 from rag.errors import IndexDamaged, ServiceDown
 from rag.invert import write_postings
@@ -170,7 +169,7 @@ def check_segment(folder: Path, *, deep: bool = False) -> None:
     try:
         seal = json.loads((folder / _SEAL).read_text(encoding="utf-8"))
         files = dict(seal["files"])
-        if seal["sum"] != _digest(files):
+        if seal["sum"] != data_sum(files):
             raise ValueError("checksum")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IndexDamaged.of(folder / _SEAL) from error
@@ -180,7 +179,7 @@ def check_segment(folder: Path, *, deep: bool = False) -> None:
             now = path.stat()
             same = now.st_size == size
             if same and (deep or size <= _SMALL or now.st_mtime_ns != changed):
-                same = _sha256(path) == total
+                same = file_sum(path) == total
         except OSError as error:
             raise IndexDamaged.of(path) from error
         if not same:
@@ -216,18 +215,9 @@ def _seal(folder: Path) -> None:
         files[path.relative_to(folder).as_posix()] = [
             stat.st_size,
             stat.st_mtime_ns,
-            _sha256(path),
+            file_sum(path),
         ]
-    text = json.dumps({"files": files, "sum": _digest(files)}, indent=1)
+    text = json.dumps({"files": files, "sum": data_sum(files)}, indent=1)
     write_whole(folder / _SEAL, text)
     for path in (*(p for p in folder.rglob("*") if p.is_dir()), folder.parent):
         sync(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest(files: object) -> str:
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()

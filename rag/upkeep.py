@@ -106,9 +106,6 @@ def doctor(
         with Progress() as progress:
             repair(settings, progress)
     found = list(examine(settings))
-    if as_json:
-        console.print_json([dataclasses.asdict(finding) for finding in found])
-    else:
-        console.print_findings(found)
+    console.print_findings(found, as_json)
     if not all(finding.ok for finding in found):
         raise typer.Exit(1)
