@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.durable import open_array
 from rag.errors import IndexDamaged
 from rag.types import Filters, Paper
 
@@ -59,15 +60,15 @@ class Columns:
     def __init__(self, folder: Path, count: int) -> None:
         """Open the columns in `folder`; raises `IndexDamaged` when they can't be read."""
         self._count = count
+        self._rows = open_array(folder / _ROWS)
+        if self._rows.dtype != _ROW:
+            raise IndexDamaged.of(folder / _ROWS)
         try:
-            self._rows = np.load(folder / _ROWS, mmap_mode="r")
-            if self._rows.dtype != _ROW:
-                raise ValueError(self._rows.dtype)
             self._values: dict[str, list[str]] = json.loads(
                 (folder / _CODES).read_text(encoding="utf-8")
             )
-        except (OSError, ValueError, EOFError) as error:
-            raise IndexDamaged.of(folder / _ROWS) from error
+        except (OSError, ValueError) as error:
+            raise IndexDamaged.of(folder / _CODES) from error
 
     @cached_property
     def _paper(self) -> NDArray[np.int32]:

@@ -6,16 +6,23 @@ import hashlib
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import portalocker
+from numpy.typing import NDArray
 
-from rag.errors import SettingError
+from rag.errors import IndexDamaged, SettingError
 
 _SHARED = portalocker.LockFlags.SHARED | portalocker.LockFlags.NON_BLOCKING
 _ALONE = portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
+# NumPy reads an array's header with `ast.literal_eval`, and before Python 3.12 two
+# threads in it at once may raise `SystemError` (CPython issue 106905).
+_HEADERS = threading.Lock()
 
 
 def connect(path: Path, schema: str) -> sqlite3.Connection:
@@ -75,6 +82,19 @@ def write_whole(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     new.replace(path)
     sync(path.parent)
+
+
+def open_array(path: Path) -> NDArray[Any]:
+    """Open the array in `path` as it lies on the disk; several threads may at once.
+
+    Raises `IndexDamaged` when there is none or it can't be read.
+    """
+    try:
+        with _HEADERS:
+            array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError, SyntaxError) as error:
+        raise IndexDamaged.of(path) from error
+    return array
 
 
 def file_sum(path: Path) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.columns import Columns, Mask, write_columns
+from rag.durable import open_array
 from rag.errors import IndexDamaged
 from rag.layouts.base import find_arxiv_id
 from rag.names import names_of
@@ -159,12 +160,9 @@ def _name_rows(papers: Sequence[Paper]) -> Iterator[tuple[object, ...]]:
 
 def _ids(folder: Path, count: int) -> NDArray[np.bytes_]:
     """Return the arXiv id of every paper, by local number."""
-    try:
-        ids: NDArray[np.bytes_] = np.load(folder / _IDS, mmap_mode="r")
-        if ids.shape != (count,):
-            raise ValueError(ids.shape)
-    except (OSError, ValueError, EOFError) as error:
-        raise IndexDamaged.of(folder / _IDS) from error
+    ids: NDArray[np.bytes_] = open_array(folder / _IDS)
+    if ids.shape != (count,):
+        raise IndexDamaged.of(folder / _IDS)
     return ids
 
 

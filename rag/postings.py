@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.durable import open_array
 from rag.errors import IndexDamaged
 from rag.lexical import tokens
 
@@ -310,10 +311,7 @@ def _least_of_best(scores: Scores, count: int) -> float:
 
 def _opened(folder: Path, name: str, kind: str) -> NDArray[Any]:
     """Open a file as it lies on the disk; raises `IndexDamaged`."""
-    try:
-        array: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError, SyntaxError) as error:
-        raise IndexDamaged.of(folder) from error
+    array = open_array(folder / f"{name}.npy")
     if array.ndim != 1 or array.dtype != np.dtype(f"<{kind}"):
         raise IndexDamaged.of(folder)
     # NumPy's class for mapped files makes every slice cost more.

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.durable import data_sum, file_sum, sync, write_whole
+from rag.durable import data_sum, file_sum, open_array, sync, write_whole
 from rag.embed import unit_rows
 from rag.errors import IndexDamaged, ServiceDown
 from rag.invert import write_postings
@@ -106,12 +106,7 @@ class Segment:
         return len(self.first_row) - 1
 
     def _array(self, name: str) -> NDArray[Any]:
-        path = self.folder / f"{name}.npy"
-        try:
-            array: NDArray[Any] = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
-            raise IndexDamaged.of(path) from error
-        return array
+        return open_array(self.folder / f"{name}.npy")
 
 
 def write_segment(
