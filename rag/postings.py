@@ -288,9 +288,12 @@ class _Segment:
             rows = self._rows[start:end].astype(np.int64)
             counts = self._counts[start:end]
             scores = np.float32(weight) * (counts / (counts + self._norms[rows]))
-            np.add.at(totals, rows, scores.astype(np.float32))
+            known = totals[rows]
             if len(probe) < _PROBE * count:
-                probe = np.union1d(probe, rows if mask is None else rows[mask[rows]])
+                new = rows[known == 0] if mask is None else rows[(known == 0) & mask[rows]]
+                probe = np.concatenate((probe, new))
+            # A row stands once in a word's postings.
+            totals[rows] = known + scores.astype(np.float32)
             reach -= weight
             left -= end - start
             done += 1
