@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from rag.columns import Mask
@@ -24,6 +26,8 @@ _BY_ID = 3.0
 # Names less sure than this are mostly terms of the trade (PPO, VLM), and lifting
 # by them puts papers first that happen to use the acronym.
 _SURE = 0.5
+# The encoder and Chroma leave Python to the other leg while they work.
+_BESIDE = ThreadPoolExecutor(32, thread_name_prefix="dense")
 
 
 def search(
@@ -77,8 +81,9 @@ def find(  # noqa: PLR0913 (each is the caller's to say)
     allowed = index.store.allowed(filters) if filters else None
     if allowed is not None and not allowed.any():
         return []
-    dense, dense_rows = dense_leg(index, question, allowed)
+    meant = _BESIDE.submit(dense_leg, index, question, allowed)
     lexical, lexical_rows = lexical_leg(index, question, allowed)
+    dense, dense_rows = meant.result()
     fused = fuse(dense, lexical, weight_for(dense, lexical, dense_weight))
     if names:
         fused = _with_names(index, question, fused, allowed)
