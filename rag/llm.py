@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from rag.errors import LLMError, SettingError
+from rag.once import once
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def load_llm(spec: str, settings: Settings) -> LLM | None:
     return _load(kind, address, model, settings)
 
 
-@cache
+@once
 def _load(kind: Kind, address: str, model: str, settings: Settings) -> LLM:
     match kind:
         case "openai":

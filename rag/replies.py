@@ -7,10 +7,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import LLMError
+from rag.once import once
 
 if TYPE_CHECKING:
     from llama_index.core.llms import ChatMessage, ChatResponse
@@ -141,11 +141,12 @@ def _in_thread(
     return stop.set
 
 
-@cache
+@once
 def _loop() -> asyncio.AbstractEventLoop:
     """Return the one event loop of this process's model requests.
 
-    A blocked read in a thread can't be cancelled, a task can, at any point.
+    A blocked read in a thread can't be cancelled, a task can, at any point. There must
+    not be two: a model's connections belong to the loop that opened them.
     """
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True, name="rag-llm-loop").start()

@@ -12,7 +12,7 @@ RAG, UI = ROOT / "rag", ROOT / "ui"
 # module gets a place here, which is to decide what it may know.
 LAYERS = [
     {"types"},
-    {"errors", "fusion"},
+    {"errors", "fusion", "once"},
     {"settings", "text"},
     {
         "layouts.base",
