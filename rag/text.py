@@ -33,8 +33,10 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|et al|etc|vs|cf|Fig|Figs|Eq|Eqs|Sec|Tab|No|Dr|Prof|St|approx|resp|"
     r"w\.r\.t|a\.k\.a|viz|ca|Ref|Refs|Thm|Def)|\b[A-Z])\.$"
 )
-_ENGLISH_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9$\\])")
+# Models write Markdown: the stars and strokes of emphasis may stand at either end.
+_ENGLISH_END = re.compile(r"[.!?][\"'”’)\]*_]*\s+(?=[\"'“‘(\[*_]*[A-Z0-9$\\])")
 _CHINESE_END = re.compile(r"[。！？][”’」』）)]*")
+_EMPHASIS = re.compile(r"\*{1,3}|_{1,3}")
 _PLAIN_LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"}
 )
@@ -112,14 +114,22 @@ def sentences(text: str, language: Language) -> list[str]:
         end = _CHINESE_END if language == "zh" else _ENGLISH_END
         start = 0
         for match in end.finditer(paragraph):
-            piece = paragraph[start : match.end()].strip()
-            if language == "en" and _ABBREVIATION.search(piece):
+            stop = match.end()
+            if language == "en" and _ABBREVIATION.search(paragraph[start:stop].strip()):
                 continue
-            found.append(piece)
-            start = match.end()
+            if language == "zh":
+                stop = _after_emphasis(paragraph, start, stop)
+            found.append(paragraph[start:stop].strip())
+            start = stop
         if rest := paragraph[start:].strip():
             found.append(rest)
     return found
+
+
+def _after_emphasis(paragraph: str, start: int, stop: int) -> int:
+    """Return where the sentence ends that may end in `**`; an opening one begins the next."""
+    mark = _EMPHASIS.match(paragraph, stop)
+    return mark.end() if mark and paragraph.count(mark[0], start, stop) % 2 else stop
 
 
 def fold(text: str) -> str:
