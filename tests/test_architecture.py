@@ -50,7 +50,7 @@ LAYERS = [
     {"build"},
     {"extract", "guard", "replies", "local", "support", "reasoning", "watch"},
     {"chat", "details", "compose", "cite", "prompt", "llm"},
-    {"judge", "reading", "condense"},
+    {"judge", "reading", "condense", "offers"},
     {"respond", "generate"},
     {"answer"},
     {"evaluate", "llamaindex", "check"},
