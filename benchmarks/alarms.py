@@ -4,8 +4,9 @@
 
 Claims are what a paper's digests say of it in other words: its title, sentences of its
 Chinese summaries, and sentences of its abstract reworded or held against the Chinese
-alone. Each is held against the rest of its own paper and, as the counterpart, against
-the paper most like it by meaning. Without PAPERS, which is what `digest-rag
+alone. Each is held against the rest of its own paper; as counterparts it is turned
+around by one word or number, and held as it is against the paper most like its own by
+meaning. Without PAPERS, which is what `digest-rag
 train-encoder --papers` takes, the papers are those of the index. Prints a Markdown
 table and, for the papers of the index, writes it to benchmarks/alarms.md; `--dump
 FILE` also keeps what was measured of each claim, as JSON lines.
@@ -32,19 +33,20 @@ from rag.embed import Encoder, load_encoder
 from rag.entail import entailment_by
 from rag.support import Features, Verdict, concluded, measure
 from rag.text import sentences
-from rag.training.contrast import reworded
+from rag.training.contrast import reworded, turned
 from rag.training.corpus import ParallelPaper, read_parallel
 
 SEED, SHORTEST = 5, 12
 SUMMARIES = ("tldr", "motivation", "method", "result", "conclusion")
+OWN, TURNED, OTHER = "its own paper", "its own paper, turned around", "the paper most like it"
 LABELS = ("supported", "partly", "unsupported")
-KINDS = {
-    "title, against the abstract": "en",
-    "sentence of the abstract, reworded": "en",
-    "sentence of the abstract, against the Chinese translation": "en",
-    "sentence of a Chinese summary, against abstract and other summaries": "zh",
-    "sentence of a Chinese summary, against the abstract": "zh",
-}
+KINDS = (
+    "title, against the abstract",
+    "sentence of the abstract, reworded",
+    "sentence of the abstract, against the Chinese translation",
+    "sentence of a Chinese summary, against abstract and other summaries",
+    "sentence of a Chinese summary, against the abstract",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +122,20 @@ def main() -> None:
     encoder = load_encoder(rag.Settings.from_env())
     network = entailment_by(encoder)
     draw = random.Random(SEED)  # noqa: S311 (a sample)
-    seen: dict[tuple[str, bool], list[Verdict]] = defaultdict(list)
+    seen: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
     dumped: list[dict[str, object]] = []
     for claim in claims(papers, likest(papers, encoder), draw):
-        for own, texts in ((True, claim.own), (False, claim.other)):
+        trials = [(OWN, claim.sentence, claim.own), (OTHER, claim.sentence, claim.other)]
+        if contrary := turned(claim.sentence, draw):
+            trials.append((TURNED, contrary, claim.own))
+        for whose, sentence, texts in trials:
             found: Features = measure(
-                claim.sentence, texts, encode=encoder.encode_passages, entailment=network
+                sentence, texts, encode=encoder.encode_passages, entailment=network
             )
-            verdict = concluded(claim.sentence, texts, found)
-            seen[claim.kind, own].append(verdict)
+            verdict = concluded(sentence, texts, found)
+            seen[claim.kind, whose].append(verdict)
             dumped.append(
-                {"kind": claim.kind, "own": own, "claim": claim.sentence, "texts": texts}
+                {"kind": claim.kind, "whose": whose, "claim": sentence, "texts": texts}
                 | {"label": verdict.label, "features": asdict(found)}
             )
     text = table(seen, len(papers))
@@ -142,7 +147,7 @@ def main() -> None:
         Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
 
 
-def table(seen: dict[tuple[str, bool], list[Verdict]], papers: int) -> str:
+def table(seen: dict[tuple[str, str], list[Verdict]], papers: int) -> str:
     """Return the labels given, by kind, for the paper itself and for the one most like it."""
     lines = [
         f"Measured {datetime.now(UTC):%Y-%m-%d} on {platform.machine()}, Python "
@@ -151,11 +156,12 @@ def table(seen: dict[tuple[str, bool], list[Verdict]], papers: int) -> str:
         "| claim | held against | n | supported | partly | unsupported |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for (kind, own), verdicts in sorted(seen.items(), key=lambda item: (not item[0][1], item[0])):
-        shares = [sum(v.label == label for v in verdicts) / len(verdicts) for label in LABELS]
-        whose = "its own paper" if own else "the paper most like it"
-        told = " | ".join(f"{share:.1%}" for share in shares)
-        lines.append(f"| {kind} | {whose} | {len(verdicts)} | {told} |")
+    for whose in (OWN, TURNED, OTHER):
+        for kind in KINDS:
+            verdicts = seen[kind, whose]
+            shares = [sum(v.label == x for v in verdicts) / max(1, len(verdicts)) for x in LABELS]
+            told = " | ".join(f"{share:.1%}" for share in shares)
+            lines.append(f"| {kind} | {whose} | {len(verdicts)} | {told} |")
     return "\n".join(lines) + "\n"
 
 

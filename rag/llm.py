@@ -141,7 +141,10 @@ def _openai_like(address: str, model: str, context: int, key: str, settings: Set
 
 def _ollama(model: str, settings: Settings) -> LLM:
     address = ollama_address(settings.ollama_host)
-    shown = _ask(f"{address}/api/show", settings, {"model": model})
+    try:
+        shown = _ask(f"{address}/api/show", settings, {"model": model})
+    except LLMError as error:
+        raise LLMError(error.message, "Run 'ollama serve', or set OLLAMA_HOST.") from None
     if shown.status_code == 404:
         raise LLMError(f"Ollama does not have the model '{model}'.", f"Run 'ollama pull {model}'.")
     info = _json(shown).get("model_info")

@@ -74,7 +74,7 @@ def failure(error: Exception) -> LLMError:
 
 def _answered(status: int, text: str) -> LLMError:
     if status in _REFUSED:
-        return LLMError("The language model's server refuses the key.", "Set RAG_LLM_KEY.")
+        return LLMError("The language model's server refuses the key.", _KEYS)
     if status == _MISSING:
         return LLMError("The server does not know the model or the address.", "Correct RAG_LLM.")
     if status == _BUSY:
@@ -89,6 +89,7 @@ def _answered(status: int, text: str) -> LLMError:
 
 
 _TRY = "'digest-rag check' tests it."
+_KEYS = "Set RAG_LLM_KEY to a valid one, for openai:MODEL OPENAI_API_KEY."
 
 
 def _late(seconds: float, started: bool) -> LLMError:
