@@ -62,7 +62,8 @@ def _ask(settings: Settings) -> tuple[str, ...]:
     kind, address, _ = parse_spec(settings.llm)
     if kind == "ollama":
         listed = _fetched(f"{ollama_address(settings.ollama_host)}/api/tags", "")
-        names = [_field(entry, "model") or _field(entry, "name") for entry in _rows(listed, "models")]
+        rows = _rows(listed, "models")
+        names = [_field(entry, "model") or _field(entry, "name") for entry in rows]
     else:
         listed = _fetched(f"{address}/models", settings.llm_key)
         names = [_field(entry, "id") for entry in _rows(listed, "data")]

@@ -68,7 +68,7 @@ def tried(settings: Settings, spec: str) -> Finding:
     [
         ("openai:gpt", "openai:… needs a key.", "Set OPENAI_API_KEY"),
         ("ollama:m", "No language model answers at http://127.0.0.1:9.", "Run 'ollama serve'"),
-        ("http://127.0.0.1:9/v1#m", "No language model answers at http://127.0.0.1:9.", "Start its"),
+        ("http://127.0.0.1:9/v1#m", "No language model answers at http://127.0.0.1:9", "Start its"),
         ("hf:/no/such/model", "The model '/no/such/model' can't be loaded", "Give a folder"),
         ("gpt-4o", "RAG_LLM can't be 'gpt-4o'.", "Use none, openai:MODEL, ollama:MODEL"),
     ],
@@ -93,7 +93,7 @@ def test_each_back_end_that_is_not_there_says_what_to_do(
     ],
 )
 @pytest.mark.parametrize("kind", ["openai", "http", "ollama"])
-def test_a_server_that_refuses_says_why_in_a_line(  # noqa: PLR0913, PLR0917 (a case in words)
+def test_a_server_that_refuses_says_why_in_a_line(  # noqa: PLR0917 (a case in words)
     script: Script,
     seed_settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
@@ -127,7 +127,11 @@ def test_a_model_that_ollama_lacks_and_an_address_of_several_say_what_to_do(
 
 @pytest.mark.parametrize(("spec", "package"), [("ollama:tiny", "ollama"), ("hf:m", "transformers")])
 def test_a_back_end_whose_package_is_missing_is_a_line(
-    script: Script, seed_settings: Settings, monkeypatch: pytest.MonkeyPatch, spec: str, package: str
+    script: Script,
+    seed_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    spec: str,
+    package: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     found = tried(replace(seed_settings, ollama_host=script.address), spec)

@@ -149,7 +149,7 @@ def test_the_chat_offers_them_and_takes_no_other(script: Script, tmp_path: Path)
         ("Quoted, without a model", "none"),
     ]
     assert [session.writer(c, settings) for c in ("", "none", two)] == ["", "none", two]
-    for address in ("http://evil.example/v1#m", f"{script.address}/v1#three", "hf:/etc", "ollama:x"):
+    for address in ("http://evil.example/v1#m", f"{two}2", "hf:/etc", "ollama:x"):
         assert session.writer(address, settings) == ""
 
 

@@ -76,8 +76,10 @@ def test_clean(raw: str, expected: str) -> None:
 # What a model's Markdown is made of; pieces meet in every order.
 MARKDOWN = st.lists(
     st.sampled_from(
-        ["**", "*", "_", "__", ". ", "! ", "。", "？", "”", " ", "\n", "- ", "1. ", "[2506.05739]", "A"]
-        + ["word", "e.g. ", "模型", "# "]
+        [
+            *("**", "*", "_", "__", ". ", "! ", "。", "？", "”", " ", "\n", "- ", "1. ", "# "),
+            *("[2506.05739]", "A", "word", "e.g. ", "模型"),
+        ]
     ),
     max_size=30,
 ).map("".join)

@@ -268,9 +268,7 @@ def _maintain(page: Page, settings: rag.Settings) -> None:
     built.then(refresh, page.language, [page.index, page.state, *page.form], **_PRIVATE)
 
 
-def _way(
-    settings: rag.Settings, language: Language, llm: str, fields: Sequence[object]
-) -> Way:
+def _way(settings: rag.Settings, language: Language, llm: str, fields: Sequence[object]) -> Way:
     filters = session.make_filters(dict(zip(FIELDS, fields, strict=True)))
     return Way(language, filters, session.writer(llm, settings))
 

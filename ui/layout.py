@@ -170,8 +170,5 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
 
 def dressable(page: Page) -> list[Any]:
     """Return the components that `dressed` updates."""
-    names = (
-        "header language chat chips box filters reset sources_title index state "
-        "rebuild check"
-    )
+    names = "header language chat chips box filters reset sources_title index state rebuild check"
     return [*(getattr(page, name) for name in (*names.split(), *_BUTTONS)), *page.form]
