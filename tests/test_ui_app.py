@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import SEEDS
 
 import rag
 from ui import session, state
 from ui.session import FIELDS, Conversation, Exchange
+from ui.texts import text
 
 UI = Path(__file__).resolve().parent.parent / "ui"
 PAPER = rag.Paper(
@@ -267,6 +269,16 @@ def test_rebuilding_reports_and_ends_with_the_ledger(monkeypatch: pytest.MonkeyP
     lines = list(state.rebuild(SETTINGS, "en"))
     assert lines[0] == "Computing vectors … 3/9"
     assert lines[-1] == "Rebuilt: 3 entries, 2 papers, 0 failed."
+
+
+def test_every_stage_of_a_rebuild_has_a_name_of_its_own(
+    tiny_settings: Callable[..., rag.Settings],
+) -> None:
+    settings = tiny_settings({path.name: path.read_bytes() for path in SEEDS.glob("004_*")})
+    lines = list(state.rebuild(settings, "zh"))
+    names = [line.split(" …")[0] for line in lines[:-1]]
+    assert text("zh", "stage_other") not in names
+    assert list(dict.fromkeys(names)) == ["读取速递", "计算向量", "写入", "校验", "校准拒答"]
 
 
 def test_a_rebuild_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
