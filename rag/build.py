@@ -128,11 +128,11 @@ class _Build:
         try:
             passages, embedded = self._write(segment, plan, encoder)
             manifest = self._manifest(name, plan, passages, parsed, encoder)
+            folder.mkdir(parents=True)
             # In another process first: a damaged graph ends the one that opens it.
             self.report("verifying", 0, 1)
             verify([segment] if plan.papers else [], where_vectors(self.settings))
             self.report("verifying", 1, 1)
-            folder.mkdir(parents=True)
             known = before.calibration if before and plan.kept else {}
             found = calibrated(Index(folder, manifest, self.settings), known, self.report)
             manifest = replace(manifest, calibration=found)

@@ -287,6 +287,7 @@ def test_a_thousand_calls_are_one_load(
     assert set(loads) == parts
 
 
+@pytest.mark.slow
 def test_eight_threads_get_the_answers_that_one_gets(
     seed_index: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -305,6 +305,7 @@ def gradio(script: str, tmp_path: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_the_app_offers_no_interface_but_the_page(tmp_path: Path) -> None:
     script = """
 from ui.app import build
@@ -315,6 +316,7 @@ print(json.dumps({"visibility": seen, "analytics": app.analytics_enabled}))
     assert gradio(script, tmp_path) == {"visibility": ["private"], "analytics": False}
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
     script = """
 import dataclasses
