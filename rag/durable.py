@@ -21,7 +21,7 @@ from rag.errors import IndexDamaged, SettingError
 _SHARED = portalocker.LockFlags.SHARED | portalocker.LockFlags.NON_BLOCKING
 _ALONE = portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
 # NumPy reads an array's header with `ast.literal_eval`, and before Python 3.12 two
-# threads in it at once may raise `SystemError` (CPython issue 106905).
+# threads in it at once may raise `SystemError` (CPython gh-106905).
 _HEADERS = threading.Lock()
 
 
