@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rag.durable import connect, forget
 from rag.embed import Encoder, Vectors
 from rag.errors import IndexDamaged
-from rag.sentences import Sentences, in_steps
+from rag.sentences import SENTENCES_VERSION, Sentences, in_steps
 
 # A table with row ids: without them SQLite gives every vector a page of its own.
 _SCHEMA = """
@@ -107,23 +107,23 @@ def _encode(
 def check_vectors(path: Path, *, drop: bool = True) -> tuple[int, int]:
     """Return how many vectors there are and how many are damaged; drop those if asked.
 
+    A vector counts as damaged too when those of its sentences are.
+
     Raises `IndexDamaged` when the file itself is damaged and nothing is to be dropped.
     """
     try:
         with closing(connect(path, _SCHEMA)) as db:
-            sql = "SELECT encoder, text, vector FROM"
-            sound = [
-                ((encoder, key), _sound(blob))
-                for table in _TABLES
-                for encoder, key, blob in db.execute(f"{sql} {table}")
-            ]
-            bad = {place for place, fits in sound if not fits}
-            if drop:
-                with db:
-                    for table in _TABLES:
-                        where = "encoder = ? AND text = ?"
-                        db.executemany(f"DELETE FROM {table} WHERE {where}", bad)
-        return len({place for place, _ in sound}), len(bad)
+            (total,) = db.execute("SELECT COUNT(*) FROM vectors").fetchone()
+            bad: set[str] = set()
+            for table in _TABLES:
+                rows = db.execute(f"SELECT encoder, text, vector FROM {table}")
+                unsound = [(encoder, key) for encoder, key, blob in rows if not _sound(blob)]
+                bad.update(key for _, key in unsound)
+                if drop:
+                    sql = f"DELETE FROM {table} WHERE encoder = ? AND text = ?"
+                    with db:
+                        db.executemany(sql, unsound)
+        return int(total), len(bad)
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
@@ -143,7 +143,8 @@ def _store(
     blobs = {"vectors": [v.tobytes() for v in vectors], "sentences": [*map(_packed, sentences)]}
     with db:
         for table, data in blobs.items():
-            rows = [(encoder.fingerprint, k, _blob(d)) for k, d in zip(keys, data, strict=True)]
+            name = _name(encoder, table)
+            rows = [(name, key, _blob(d)) for key, d in zip(keys, data, strict=True)]
             db.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", rows)
 
 
@@ -168,7 +169,13 @@ def _rows(
     """Yield (key, blob) of those of a few keys that the table has."""
     marks = ",".join("?" * len(keys))
     sql = f"SELECT text, vector FROM {table} WHERE encoder = ? AND text IN ({marks})"
-    yield from db.execute(sql, (encoder.fingerprint, *keys))
+    yield from db.execute(sql, (_name(encoder, table), *keys))
+
+
+def _name(encoder: Encoder, table: str) -> str:
+    """Return what stands for all that the rows of a table depend on beside the text."""
+    version = f" {SENTENCES_VERSION}" if table == "sentences" else ""
+    return f"{encoder.fingerprint}{version}"
 
 
 def _packed(sentences: Vectors) -> bytes:

@@ -32,8 +32,8 @@ _FEWEST = 40
 # five percent score as those of described questions about the same papers do
 # (docs/decisions/005-refusal.md).
 _KEPT = 0.15
-# And many readers say it in words that no paper of the index uses, the more so in
-# Chinese: such questions score this much lower.
+# And many readers say it in words that no paper of the index uses: such questions
+# score this much lower.
 _REPHRASED: Mapping[Language, float] = {"en": 1.8, "zh": 1.6}
 _ROUNDS, _HITS = 2, 10
 # Not every paper has texts in both languages: so many are drawn, at most.

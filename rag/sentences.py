@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from rag.embed import Vectors, unit_rows
 from rag.text import language_of, sentence_spans
 
+# Raised whenever other sentences, or other vectors of them, come out of the same text.
+SENTENCES_VERSION = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Sentences:

@@ -171,3 +171,12 @@ def test_an_encoder_without_sentences_has_none_and_is_not_asked_again(path: Path
     encode_cached(path, Passages(), TOLD)
     assert [len(rows) for rows in told(path, TOLD)] == [0] * 4
     assert encode_cached(path, Passages(), TOLD)[1] == 0
+
+
+def test_sentences_of_another_version_are_made_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode_cached(path, WordEncoder(), TOLD)
+    monkeypatch.setattr(cache, "SENTENCES_VERSION", cache.SENTENCES_VERSION + 1)
+    assert encode_cached(path, WordEncoder(), TOLD)[1] == 3
+    assert encode_cached(path, WordEncoder(), TOLD)[1] == 0
