@@ -41,6 +41,11 @@ _Result = TypeVar("_Result")
 _SHOWN = 6
 # Seconds that a model may take to complete a follow-up before it is searched as asked.
 _CONDENSING = 10.0
+_ANSWERED_OTHER = "The question is in another language; the answer is in English."
+_REFUSED_OTHER = (
+    "The question is in another language, of which only names are looked for: "
+    "ask it in English or Chinese."
+)
 
 
 def answer(  # noqa: PLR0913 (each is the caller's to say)
@@ -132,7 +137,7 @@ def prepare(settings: Settings | None = None, *, llm: str | None = None) -> None
 def _as_asked(result: Answer, asked: str) -> Answer:
     notes = result.notes
     if in_other_language(asked):
-        notes = (*notes, "The question is in another language; the answer is in English.")
+        notes = (*notes, _REFUSED_OTHER if result.is_refusal else _ANSWERED_OTHER)
     return replace(result, question=asked, notes=notes)
 
 

@@ -128,13 +128,14 @@ class _Build:
             passages, embedded = self._write(segment, plan, encoder)
             manifest = self._manifest(name, plan, passages, parsed, encoder)
             folder.mkdir(parents=True)
+            # In another process first: a damaged graph ends the one that opens it.
+            self.report("verifying", 0, 1)
+            verify([segment] if plan.papers else [], where_vectors(self.settings))
+            self.report("verifying", 1, 1)
             known = before.calibration if before and plan.kept else {}
             found = calibrated(Index(folder, manifest, self.settings), known, self.report)
             manifest = replace(manifest, calibration=found)
             manifest.write(folder)
-            self.report("verifying", 0, 1)
-            verify([segment] if plan.papers else [], where_vectors(self.settings))
-            self.report("verifying", 1, 1)
             last = current_manifest(self.settings)
             write_whole(self.settings.index_dir / CURRENT, name + "\n")
         except BaseException:

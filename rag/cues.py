@@ -9,9 +9,10 @@ from rag.lexical import tokens
 
 LIST = re.compile(
     r"\b(?:papers|works|articles|studies|results|entries|examples|approaches|methods|benchmarks|"
-    r"everything|anything new|overview of)\b|\b(?:list|all (?:the|of)|who (?:is|are|else)|which "
-    r"ones)\b|"
-    r"哪些|哪几[篇个种]|几篇|有哪|都有|列出|列一下|汇总|盘点|梳理|所有|全部|分别有",
+    r"everything|anything new|overview of|what(?:['’]s| is) new|new (?:work|research))\b|"
+    r"\b(?:list|all (?:the|of)|who (?:is|are|else)|which ones)\b|"
+    r"哪些|哪几[篇个种]|几篇|有哪|都有|列出|列一下|汇总|盘点|梳理|所有|全部|分别有|"
+    r"有(?:什么|啥).{0,20}(?:论文|文章|工作|研究|进展)|(?:一些|推荐).{0,12}(?:论文|文章|工作|研究)",
     re.IGNORECASE,
 )
 SINGLE = re.compile(

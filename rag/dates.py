@@ -62,7 +62,10 @@ _RELATIVE: tuple[tuple[re.Pattern[str], _Range], ...] = tuple(
         (r"\byesterday\b|昨天|昨日", lambda d: _back(d, 1)),
         (
             r"\btoday\b|\b(?:latest|newest|most recent) digest\b|今天|今日|最新(?:一期|"
-            r"的?摘要)",
+            r"的?摘要)"
+            # Of a topic, "latest" is no day.
+            r"|\b(?:latest|newest|most recent) (?:papers|articles|entries)(?=\W*$)"
+            r"|最新的?(?:论文|文章)(?=(?:有?哪些|是什么|有什么)?\W*$)",
             lambda d: _back(d, 0),
         ),
         (r"\bthis week\b|本周|这周|这一周|这个?星期", lambda d: _week(d, 0)),

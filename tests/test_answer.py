@@ -172,6 +172,21 @@ def test_a_refusal_is_an_answer_that_names_the_nearest(ask: object) -> None:
     assert ask("What is SafeDPO?").nearest == ()  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    ("question", "refused", "said"),
+    [
+        ("¿Qué dice el artículo sobre SafeDPO?", False, "the answer is in English"),
+        ("¿Qué artículos tratan sobre el aprendizaje por refuerzo?", True, "English or Chinese"),
+    ],
+)
+def test_a_question_in_another_language_is_told_how_it_was_taken(
+    ask: object, question: str, refused: bool, said: str
+) -> None:
+    answer = ask(question)  # type: ignore[operator]
+    assert answer.is_refusal == refused
+    assert said in " ".join(answer.notes)
+
+
 def test_the_question_of_a_reader_is_answered_with_its_number(ask: object) -> None:
     question = "On ImagineBench's hard tasks, how far do offline RL methods fall behind?"
     result: Answer = ask(question)  # type: ignore[operator]
@@ -287,6 +302,7 @@ def test_a_thousand_calls_are_one_load(
     assert set(loads) == parts
 
 
+@pytest.mark.slow
 def test_eight_threads_get_the_answers_that_one_gets(
     seed_index: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,8 @@ def test_one_day_in_many_forms(question: str) -> None:
         ("what is in the latest digest?", "2025-06-09", "2025-06-09"),
         ("今天的论文", "2025-06-09", "2025-06-09"),
         ("最新一期有什么", "2025-06-09", "2025-06-09"),
+        ("Show me the latest papers.", "2025-06-09", "2025-06-09"),
+        ("最新的论文有哪些？", "2025-06-09", "2025-06-09"),
         ("yesterday's papers", "2025-06-08", "2025-06-08"),
         ("昨天的论文", "2025-06-08", "2025-06-08"),
         ("the day before yesterday", "2025-06-07", "2025-06-07"),
@@ -85,6 +87,8 @@ def test_ranges_and_relative_days(question: str, since: str, until: str) -> None
         "2月30日",
         "How may we march on?",
         "第二篇",
+        "the latest papers on reinforcement learning",
+        "最新的论文里讲强化学习的",
         "😀",
     ],
 )

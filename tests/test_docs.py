@@ -118,6 +118,7 @@ def test_every_make_target_is_explained() -> None:
 CHEAP = [words[1:] for words in lines(README) if words[0] == "digest-rag" and words[1] != "ui"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("word_encoder")
 @pytest.mark.parametrize("words", CHEAP, ids=lambda words: " ".join(words)[:40])
 def test_the_readmes_commands_run(

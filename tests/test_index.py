@@ -82,7 +82,7 @@ class TestBuild:
         seen: list[tuple[str, int, int]] = []
         build_index(settings=tiny_settings({"a.md": ONE}), progress=lambda *s: seen.append(s))
         stages = list(dict.fromkeys(stage for stage, _, _ in seen))
-        assert stages == ["reading", "embedding", "writing", "calibrating", "verifying"]
+        assert stages == ["reading", "embedding", "writing", "verifying", "calibrating"]
         assert all(0 <= done <= total for _, done, total in seen)
         for stage in stages[1:]:
             done, total = [s[1:] for s in seen if s[0] == stage][-1]
@@ -188,7 +188,7 @@ class TestSwap:
 
 class TestFailures:
     @pytest.mark.parametrize(
-        "stage", ["reading", "embedding", "writing", "calibrating", "verifying"]
+        "stage", ["reading", "embedding", "writing", "verifying", "calibrating"]
     )
     @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, MemoryError])
     def test_an_interrupted_build_leaves_the_old_index_answering(

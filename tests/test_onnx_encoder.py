@@ -96,6 +96,7 @@ def test_neighbours_do_not_change_a_vector(tmp_path: Path, abstracts: list[str])
     assert np.array_equal(encoder.encode_queries(abstracts), alone)
 
 
+@pytest.mark.slow
 def test_export_is_written_once_and_reopened(tmp_path: Path) -> None:
     first = open_default(tmp_path)
     graph = next(tmp_path.glob("encoders/*/model.onnx"))
@@ -128,12 +129,14 @@ def test_one_wrong_bit_of_an_export_is_noticed(tmp_path: Path, name: str) -> Non
     assert path.read_bytes() == data
 
 
+@pytest.mark.slow
 def test_folder_that_cannot_be_written_still_serves(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     encoder = open_default(tmp_path / "file")
     assert encoder.encode_queries(["a"]).shape == (1, 384)
 
 
+@pytest.mark.slow
 def test_failed_export_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +159,7 @@ def test_answering_imports_no_torch(tmp_path: Path) -> None:
     assert out.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_truncated_rows_have_length_one(tmp_path: Path) -> None:
     short = open_default(tmp_path, truncate_dim=64)
     whole = open_default(tmp_path)

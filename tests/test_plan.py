@@ -53,7 +53,8 @@ def everything(settings: Settings) -> dict[str, object]:
     return {"papers": papers(settings=settings), "found": found, "tallies": tallies, "n": counts}
 
 
-@limits(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@limits(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(DIGESTS, min_size=2, max_size=4))
 def test_an_updated_index_equals_a_rebuilt_one(
     word_encoder: WordEncoder,

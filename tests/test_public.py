@@ -44,6 +44,7 @@ def test_another_name_is_an_attribute_error() -> None:
         _ = rag.nonsense  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "before",
     [

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import SEEDS
 
 import rag
 from ui import session, state
 from ui.session import FIELDS, Conversation, Exchange
+from ui.texts import text
 
 UI = Path(__file__).resolve().parent.parent / "ui"
 PAPER = rag.Paper(
@@ -269,6 +271,16 @@ def test_rebuilding_reports_and_ends_with_the_ledger(monkeypatch: pytest.MonkeyP
     assert lines[-1] == "Rebuilt: 3 entries, 2 papers, 0 failed."
 
 
+def test_every_stage_of_a_rebuild_has_a_name_of_its_own(
+    tiny_settings: Callable[..., rag.Settings],
+) -> None:
+    settings = tiny_settings({path.name: path.read_bytes() for path in SEEDS.glob("004_*")})
+    lines = list(state.rebuild(settings, "zh"))
+    names = [line.split(" …")[0] for line in lines[:-1]]
+    assert text("zh", "stage_other") not in names
+    assert list(dict.fromkeys(names)) == ["读取速递", "计算向量", "写入", "校验", "校准拒答"]
+
+
 def test_a_rebuild_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     def build_index(**_: object) -> rag.Ledger:
         raise rag.DigestRagError("No paper could be read.")
@@ -293,6 +305,7 @@ def gradio(script: str, tmp_path: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_the_app_offers_no_interface_but_the_page(tmp_path: Path) -> None:
     script = """
 from ui.app import build
@@ -303,6 +316,7 @@ print(json.dumps({"visibility": seen, "analytics": app.analytics_enabled}))
     assert gradio(script, tmp_path) == {"visibility": ["private"], "analytics": False}
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
     script = """
 import dataclasses

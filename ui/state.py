@@ -9,14 +9,13 @@ from collections.abc import Iterator
 
 import rag
 from ui.render import escape
-from ui.texts import Language, text
+from ui.texts import KEYS, Language, text
 
 Choices = list[tuple[str, str]]
 
 # A coined name: "UDora", "VTool-R1", "ARMOR", but not "Position" or "A survey".
 _NAMED = re.compile(r"((?=\S+[A-Z0-9])[A-Z][\w.+-]{2,24}): ")
 _NAMES = 6
-_STAGES = {"reading", "embedding", "writing", "verifying"}
 _GENERIC = {
     "en": "Which papers here are about large language model agents?",
     "zh": "有哪些关于大语言模型推理的论文？",
@@ -127,7 +126,8 @@ def rebuild(settings: rag.Settings, language: Language) -> Iterator[str]:
     ends: list[str] = []
 
     def report(stage: str, done: int, total: int) -> None:
-        name = text(language, f"stage_{stage if stage in _STAGES else 'other'}")
+        key = f"stage_{stage}"
+        name = text(language, key if key in KEYS else "stage_other")
         reports.put(f"{name} … {done}/{total}" if total > 1 else f"{name} …")
 
     def work() -> None:

@@ -126,6 +126,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "stage_embedding": ("Computing vectors", "计算向量"),
     "stage_writing": ("Writing", "写入"),
     "stage_verifying": ("Verifying", "校验"),
+    "stage_calibrating": ("Fitting when to say no", "校准拒答"),
     "stage_other": ("Waiting for another build", "等待另一个重建任务"),
 }
 
