@@ -202,8 +202,16 @@ def test_damaged_trained_weights_are_named(base: BertModel, tmp_path: Path) -> N
         apply_trained(base, damaged)
 
 
-def test_sentences_come_out_of_the_same_pass(tmp_path: Path) -> None:
-    encoder = open_default(tmp_path)
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index folder with the default encoder in it."""
+    folder = tmp_path_factory.mktemp("exported")
+    open_default(folder)
+    return folder
+
+
+def test_sentences_come_out_of_the_same_pass(exported: Path) -> None:
+    encoder = open_default(exported)
     long = "A title\n" + "One sentence of six words here. " * 80
     texts = [
         "Agents that plan\nWe train agents. They plan with tools. It works.",
@@ -227,8 +235,8 @@ def test_sentences_come_out_of_the_same_pass(tmp_path: Path) -> None:
     assert encoder.encode_sentences([])[0].shape == (0, 384)
 
 
-def test_a_sentence_is_nearest_to_what_asks_for_it(tmp_path: Path) -> None:
-    encoder = open_default(tmp_path, truncate_dim=128)
+def test_a_sentence_is_nearest_to_what_asks_for_it(exported: Path) -> None:
+    encoder = open_default(exported, truncate_dim=128)
     text = (
         "A household robot\nIt folds laundry with two arms. "
         "A camera finds dirty dishes in the sink. Batteries last for nine hours."
