@@ -187,7 +187,7 @@ def _completed(
         )
     except LLMError:
         return resolved
-    return replace(resolved, question=plain_question(asked))
+    return replace(resolved, question=plain_question(asked), lost=False)
 
 
 def _written(

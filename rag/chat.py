@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from rag.aspects import DETAILS, content
 from rag.layouts.base import ARXIV_ID
 from rag.lexical import tokens
 from rag.types import Turn
@@ -25,6 +26,13 @@ _ORDINAL = re.compile(
     r"\bthe (?P<en>first|1st|former|second|2nd|latter|third|3rd|fourth|fifth|last)\b(?: one| "
     r"paper)?"
     r"|第(?P<zh>[一二三四五])[篇个]|(?P<pair>前者|后者)|最(?P<last>后)一[篇个]",
+    re.IGNORECASE,
+)
+# One of several that were listed, not the first paper to do something.
+_ONE_OF_THEM = re.compile(
+    r"\bthe (?:first|1st|second|2nd|third|3rd|fourth|fifth|last) (?:one|paper)\b"
+    r"(?! (?:to|that|which|who|on|about)\b)|\bthe (?:former|latter)\b"
+    r"|第[一二三四五六七八九十][篇个]|最后一[篇个]|前者|后者",
     re.IGNORECASE,
 )
 _POINTS = re.compile(
@@ -59,7 +67,8 @@ _COMPARES = re.compile(
     r"和.{1,30}比",
     re.IGNORECASE,
 )
-_SHORT = 4
+_PAPERS = re.compile(r"\b(?:papers?|works?|articles?|stud(?:y|ies))\b|论文|文章|篇", re.IGNORECASE)
+_SHORT, _ONE_DETAIL = 4, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class Resolved:
     lean: tuple[str, ...] = ()
     compares: bool = False
     missing: tuple[str, ...] = ()
+    lost: bool = False
 
 
 def resolve(
@@ -91,7 +101,10 @@ def resolve(
     if missing := _missing(understood, history):
         return Resolved(question, missing=missing)
     previous = _papers(history, allowed)
-    if not previous or _CHANGES.search(question):
+    if not previous:
+        lost = _points_at_no_list(understood) or _points_at_nothing(understood)
+        return Resolved(question, lost=lost)
+    if _CHANGES.search(question):
         return Resolved(question)
     others = tuple(i for i in understood.named if i not in previous[:1])
     if others:
@@ -104,6 +117,8 @@ def resolve(
         return Resolved(question)
     if chosen := _ordinal(question, _listed(history, allowed)):
         return _about(question, (chosen,), history)
+    if _points_at_no_list(understood):
+        return Resolved(question, lost=True)
     return _pointed(understood, previous, history)
 
 
@@ -131,17 +146,45 @@ def _refers_back(question: str) -> bool:
     return short or bool(_POINTS.search(question) or _CONTINUES.search(question))
 
 
+def _points_at_no_list(understood: Understood) -> bool:
+    """Return whether the question is about one of several papers, given that none are listed."""
+    return not _has_own(understood) and bool(_ONE_OF_THEM.search(understood.question))
+
+
+def _points_at_nothing(understood: Understood) -> bool:
+    """Return whether the question is about "it" and little else, given that there is no paper."""
+    question = understood.question
+    if _has_own(understood) or _SEARCHES.search(question):
+        return False
+    bare = len(content(question)) <= _ONE_DETAIL
+    return bare and (understood.kind == "field" or bool(_POINTS.search(question)))
+
+
+def _has_own(understood: Understood) -> bool:
+    return bool(understood.named or understood.unknown or understood.filtered)
+
+
+def _asks_one_detail(question: str) -> bool:
+    """Return whether all that is asked is a detail such as the code or the hardware."""
+    return (
+        len(content(question)) <= _ONE_DETAIL
+        and not _PAPERS.search(question)
+        and any(wanted.search(question) for wanted, _ in DETAILS)
+    )
+
+
 def _pointed(
     understood: Understood, previous: tuple[str, ...], history: Sequence[Turn]
 ) -> Resolved:
     question = understood.question
-    searches = bool(_SEARCHES.search(question))
+    searches = bool(_SEARCHES.search(question)) and not _asks_one_detail(question)
     if understood.kind == "field" or (_POINTS.search(question) and not searches):
         several = _COMPARES.search(question) and len(previous) > 1
         return _about(question, previous[:2] if several else previous[:1], history)
     if searches:
         return Resolved(question)
-    if _CONTINUES.search(question) or len(set(tokens(question))) <= _SHORT:
+    short = len(set(tokens(question))) <= _SHORT or _asks_one_detail(question)
+    if short or _CONTINUES.search(question):
         return _about(question, previous[:1], history)
     return Resolved(question, lean=previous[:1])
 
@@ -157,8 +200,11 @@ def _missing(understood: Understood, history: Sequence[Turn]) -> tuple[str, ...]
     """Return the ids that the last turn asked for in vain, if the question points back."""
     if not history or not history[-1].answer.is_refusal or history[-1].answer.citations:
         return ()
-    own = understood.named or understood.unknown or understood.filtered
-    if own or not _POINTS.search(understood.question) or _SEARCHES.search(understood.question):
+    if (
+        _has_own(understood)
+        or not _POINTS.search(understood.question)
+        or _SEARCHES.search(understood.question)
+    ):
         return ()
     return tuple(dict.fromkeys(m[1] for m in ARXIV_ID.finditer(history[-1].question)))
 

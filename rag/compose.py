@@ -57,6 +57,10 @@ _PHRASES: dict[str, dict[Language, str]] = {
         "en": "That is not about the digests. Ask about the papers in them, please.",
         "zh": "这与摘要无关，请就摘要中的论文提问。",
     },
+    "small_talk": {
+        "en": "Ask about the papers in the digests whenever you like.",
+        "zh": "欢迎随时就摘要中的论文提问。",
+    },
     "no_referent": {
         "en": "It is not clear which paper is meant. Name it, please, or say what it is about.",
         "zh": "不清楚指的是哪篇论文，请给出名称或说明内容。",

@@ -90,6 +90,13 @@ HOUSEKEEPING = frozenset(
 )
 
 
+# Said to be polite; nothing is asked.
+SMALL_TALK = re.compile(
+    r"[\W_]*(?:(?:hello|hi|hey|good (?:morning|evening)|thanks|thank you|thx|cheers|ok(?:ay)?|"
+    r"great|cool|nice|perfect|good|bye|goodbye|so much|a lot|very much|there)[\W_]*|"
+    r"(?:你好|您好|早上好|晚上好|谢谢|多谢|感谢|好的|好|嗯|明白了?|知道了|再见|你|您|啊|呀|啦)[\W_]*)+",
+    re.IGNORECASE,
+)
 NAME_LIKE = re.compile(r"(?<![\w./-])[A-Z][A-Za-z0-9-]{4,}(?![\w/])")
 # Chinese that asks without saying about what; taken out before looking for a topic.
 HAN_FILLER = re.compile(

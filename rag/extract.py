@@ -44,6 +44,13 @@ _KINDS: tuple[_Kind, ...] = tuple(
             ("result", "method"),
         ),
         (
+            r"\bresults?\b|\bfindings?\b|\boutcomes?\b|\bperform|\bconclu|结果|发现|结论|表现|性能",
+            r"outperform|achiev|improv|surpass|superior|exceed|reduc|demonstrat|reveal|"
+            r"\b(?:show|find|found)s? that|\d\s?%|优于|超过|提升|提高|降低|达到|"
+            r"表明|显示|证明|揭示",
+            ("result", "conclusion", "tldr"),
+        ),
+        (
             r"\bwhy\b|reasons?\b|\bmotivat|\bproblem|\bgap\b|为什么|为何|原因|动机|问题|痛点",
             r"because|since|due to|however|lack|limit|challeng|suffer|由于|因为|因此|然而|缺乏|"
             r"挑战|不足",
@@ -74,7 +81,7 @@ _KINDS: tuple[_Kind, ...] = tuple(
     )
 )
 _WEIGHT_WORDS, _WEIGHT_MEANING, _WEIGHT_KIND, _WEIGHT_PART = 1.0, 1.0, 0.3, 0.08
-_NAMED_SHARE = 0.6
+_NAMED_SHARE, _KIND_SHARE = 0.6, 0.3
 _REPEAT = 0.72
 # Where the code lies answers a question about code and no other; a sentence that
 # leans on the one before it says less by itself.
@@ -211,6 +218,7 @@ def _bearing(
     """
     have = [set(tokens(s.quote.text)) for s in pool]
     naming = set(tokens(title))
+    kind = {t for asked, _, _ in _KINDS for m in asked.finditer(question) for t in tokens(m[0])}
     weight: dict[str, float] = {}
     for token in set(tokens(question)):
         inside = sum(token in words for words in have)
@@ -219,6 +227,9 @@ def _bearing(
         telling = math.log(1 + len(pool) / inside) / math.log(1 + len(pool))
         weight[token] = rarity(token) * telling * (_NAMED_SHARE if token in naming else 1.0)
     whole = sum(weight.values()) or 1.0
+    # "Results" in a sentence says less than a result does.
+    for token in kind & weight.keys():
+        weight[token] *= _KIND_SHARE
     return [{t: weight[t] / whole for t in words & weight.keys()} for words in have]
 
 

@@ -106,6 +106,10 @@ def _unanswerable(understood: Understood, resolved: Resolved) -> str:
     """Return the name of our sentence about a question that asks nothing of the digests."""
     if not re.search(r"\w", understood.question):
         return "no_words"
+    if cues.SMALL_TALK.fullmatch(understood.question):
+        return "small_talk"
+    if resolved.lost:
+        return "no_referent"
     if understood.named or understood.filters or understood.unknown or resolved.missing:
         return ""
     if cues.asks_for_prompt(understood.question):
@@ -118,6 +122,9 @@ def _searched(case: _Case, resolved: Resolved) -> Draft:
     asked = dict.fromkeys((case.understood.question, case.question))
     found = {question: _found(case, question) for question in asked}
     hits = _merged(list(found.values()))
+    if not hits and case.understood.filters:
+        scope = compose.scope(case.understood.filters, case.language)
+        return _refuse(case, (), compose.phrase("none", case.language, scope=scope))
     if resolved.lean and not _stands_alone(hits, resolved.lean[0]):
         return _fact(case, _hits_of(case, resolved.lean), sure=True)
     share = case.settings.false_refusals

@@ -170,9 +170,31 @@ def test_a_refusal_between_does_not_lose_the_paper(ask: Ask) -> None:
 @pytest.mark.parametrize(
     "question", ["and its results?", "the second one", "它呢？", "What is it?"]
 )
-def test_without_a_history_nothing_is_resolved(ask: Ask, question: str) -> None:
+def test_without_a_history_what_points_back_is_lost(ask: Ask, question: str) -> None:
+    assert ask(question) == Resolved(question, lost=True)
+    assert ask(question, []) == Resolved(question, lost=True)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who was the first to jailbreak agents, and in which paper?",
+        "the first paper to attack agents by their own reasoning",
+        "Does the model forget what it has learnt in continual learning?",
+        "有没有讲它忘记以前任务的论文？",
+    ],
+)
+def test_a_question_of_its_own_is_not_lost(ask: Ask, question: str) -> None:
     assert ask(question) == Resolved(question)
-    assert ask(question, []) == Resolved(question)
+
+
+@pytest.mark.parametrize("question", ["is there code?", "有代码吗？", "which GPUs?"])
+def test_a_detail_alone_is_asked_of_the_last_paper(ask: Ask, question: str) -> None:
+    assert ask(question, [VTOOL]).focus == (VTOOL,)
+
+
+def test_papers_with_a_detail_are_a_search(ask: Ask) -> None:
+    assert ask("are there papers with code?", [VTOOL]).focus == ()
 
 
 @checks(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -37,6 +37,11 @@ TALKS: list[list[tuple[str, str]]] = [
         ("SafeDPO 呢？", SAFE),
     ],
     [("what does it do?", REFUSED)],
+    [("它的局限是什么？", REFUSED), ("作者是谁？", REFUSED), ("第三篇讲了什么？", REFUSED)],
+    [("the second one: how does it work?", REFUSED), ("What is UDora?", UDORA)],
+    [("What is ImagineBench?", IMAGINE), ("is there code?", IMAGINE), ("有代码吗？", IMAGINE)],
+    [("What is UDora?", UDORA), ("thanks!", REFUSED), ("它有效吗？", UDORA)],
+    [("你好", REFUSED)],
     [("它是做什么的？", REFUSED)],
     [
         ("What is SafeDPO?", SAFE),
@@ -188,3 +193,17 @@ def test_what_was_understood_can_be_taken_back(
 def test_a_range_of_days_is_shown_resolved(seed_index: Settings) -> None:
     result = answer("papers from last week", settings=seed_index)
     assert [(c.field, c.value) for c in result.chips] == [("days", "2025-06-02 – 2025-06-08")]
+
+
+def test_the_results_are_what_was_found_and_not_where_the_word_stands(
+    seed_index: Settings,
+) -> None:
+    about = answer("What is UDora?", settings=seed_index)
+    found = answer("and its results?", history=[Turn("What is UDora?", about)], settings=seed_index)
+    assert "superior effectiveness" in found.citations[0].quotes[0].text
+
+
+def test_days_without_a_paper_are_named(seed_index: Settings) -> None:
+    found = answer("Which papers on agents came on 2024-01-05?", settings=seed_index)
+    assert found.is_refusal
+    assert "2024-01-05" in found.text
