@@ -22,13 +22,9 @@ from rag.fusion import attended, weighted_likeness
 from rag.segment import Segment
 from rag.sentences import in_steps
 
-# So many times as many papers as are wanted are scored exactly: a paper whose two
-# tellings are both fairly near may pass one with a single very near one.
-_CANDIDATES = 2
 # Smaller segments than this are compared one by one beside a larger one: faster than
 # asking Chroma once more.
 _SMALL = 20_000
-_CHUNK = 512
 # So many times the papers asked for are candidates: which tellings are nearest is not
 # which papers are, and the exact score decides among them.
 _WIDER = 2
