@@ -249,18 +249,22 @@ def _million(measured: Measured) -> list[str]:
     return [*lines, "", _on_paper(measured[sizes[-1]])]
 
 
+# Sentences of a passage on the mean, over these papers.
+_SENTENCES = 3.4
+
+
 def _on_paper(largest: Mapping[str, Any]) -> str:
     """Return in prose what a million papers mean for the parts of the index."""
     passages = largest["build"]["passages"] / largest["build"]["papers"] * MILLION
     dimension = 384
     graph = 2 * MILLION * dimension * 4 / 1e9
-    rows = passages * dimension * 2 / 1e9
+    rows = passages * _SENTENCES * dimension / 1e9
     scanned = 0.2 * graph
     return (
         f"A million papers are some {passages / 1e6:.1f} million passages and 2 million tellings. "
         f"Chroma's graph wants the tellings in memory, {graph:.1f} GB before its links; beside it "
-        f"lie the same again on disk for exact comparison and {rows:.1f} GB of passages in half "
-        "precision, which are mapped and read by the page. Adding a digest stays what it is: it "
+        f"lie the same again on disk for exact comparison and some {rows:.0f} GB of "
+        "sentences, which are read as they are wanted. Adding a digest stays what it is: it "
         "writes a small segment, and a large merge comes ever more seldom. Two things don't. A "
         "process that holds the graph itself no longer fits beside others in 8 GB: from there on "
         "`RAG_CHROMA_URL` moves the tellings into a Chroma service, one process that holds them "

@@ -27,9 +27,9 @@ from tutorial import Tutorial
 from rag import search
 from rag.base_model import verified_base_model
 from rag.build import build_index
-from rag.embed import Encoder, load_encoder
+from rag.embed import Encoder, Vectors, load_encoder
 from rag.evaluate import SINGLE, Item, read_questions
-from rag.fusion import fuse, share_of_words, weight_for
+from rag.fusion import attended, fuse, share_of_words, weight_for
 from rag.invert import write_postings
 from rag.lexicon import english_of, shipped_lexicon
 from rag.postings import Postings, Query
@@ -144,11 +144,21 @@ def public_set(
         ("all-MiniLM-L6-v2", mini, plain, "BM25 + all-MiniLM-L6-v2"),
         ("default encoder", ours, translated, "digest-rag"),
     ):
-        scores = encoder.encode_queries(asked) @ encoder.encode_passages(texts).T
-        near = [best(row, ids) for row in scores]
+        near = [best(row, ids) for row in likeness(encoder, asked, texts)]
         yield f"{name} alone", mean_ndcg(near, targets)
         fused = [fuse(n, w, weight_for(n, w, weight)) for n, w in zip(near, shares, strict=True)]
         yield both, mean_ndcg(fused, targets)
+
+
+def likeness(encoder: Encoder, asked: Sequence[str], texts: Sequence[str]) -> Vectors:
+    """Return how like each question each text is, as `rag.dense` has it: (asked, texts)."""
+    questions = encoder.encode_queries(asked)
+    passages, told = encoder.encode_sentences(texts)
+    sizes = [len(rows) for rows in told]
+    if not any(sizes):
+        return questions @ passages.T
+    sentences, begins = np.concatenate(told), np.cumsum([0, *sizes])[:-1]
+    return np.array([attended(sentences @ question, begins) for question in questions])
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -2,9 +2,10 @@
 
 A passage's vector is that of its paper's title, by the real encoder, plus noise
 that follows from the passage's text, half as long as the title's vector, made a
-unit vector again. They are kept under the encoder's own fingerprint, so that a
-build takes them for known. Questions are encoded by the real encoder: times are
-honest, and what is found is near the titles, but relevance is not measured.
+unit vector again; so is a vector for each of its sentences. They are kept under
+the encoder's own fingerprint, so that a build takes them for known. Questions are
+encoded by the real encoder: times are honest, and what is found is near the
+titles, but relevance is not measured.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rag.cache import encode_cached
 from rag.digests import read_digests
 from rag.embed import Encoder, unit_rows
 from rag.passages import all_passages
+from rag.sentences import spans_of
 
 _NOISE = 0.5
 _FILES = 20
@@ -42,14 +44,31 @@ class StandIn:
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
         """Return the stand-in vectors of passages, a title and a text by a line break."""
-        titles = [text.partition("\n")[0] for text in texts]
-        known, _ = encode_cached(self._titles, self._real, list(dict.fromkeys(titles)))
-        place = {title: row for row, title in enumerate(dict.fromkeys(titles))}
-        rows = known[[place[title] for title in titles]]
-        noise = unit_rows(np.stack([_noise(text, self.dimension) for text in texts]))
+        rows = self._of_titles(texts)
+        noise = unit_rows(np.stack([_noise(text, 1, self.dimension)[0] for text in texts]))
         if progress:
             progress(len(texts))
         return unit_rows(rows + _NOISE * noise)
+
+    def encode_sentences(
+        self, texts: Sequence[str]
+    ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """Return the stand-in vectors of passages and of their sentences, as many as there are."""
+        rows = self._of_titles(texts)
+        passages, told = [], []
+        for row, text in zip(rows, texts, strict=True):
+            noise = unit_rows(_noise(text, 1 + max(1, len(spans_of(text))), self.dimension))
+            near = unit_rows(row + _NOISE * noise)
+            passages.append(near[0])
+            told.append(near[1:])
+        return np.array(passages), told
+
+    def _of_titles(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the real vectors of the passages' titles."""
+        titles = [text.partition("\n")[0] for text in texts]
+        known, _ = encode_cached(self._titles, self._real, list(dict.fromkeys(titles)))
+        place = {title: row for row, title in enumerate(dict.fromkeys(titles))}
+        return known[[place[title] for title in titles]]
 
 
 def fill(cache: Path, files: Iterable[Path], encoder: Encoder) -> int:
@@ -68,6 +87,6 @@ def fill(cache: Path, files: Iterable[Path], encoder: Encoder) -> int:
     return total
 
 
-def _noise(text: str, dimension: int) -> NDArray[np.float32]:
+def _noise(text: str, rows: int, dimension: int) -> NDArray[np.float32]:
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
-    return np.random.default_rng(seed).standard_normal(dimension, dtype=np.float32)
+    return np.random.default_rng(seed).standard_normal((rows, dimension), dtype=np.float32)

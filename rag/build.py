@@ -12,15 +12,13 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
-from rag.cache import encode_cached
+from rag.cache import encode_cached, known_sentences
 from rag.calibrate import calibrated
 from rag.digests import Parsed, account, named_files
 from rag.durable import forget, held, write_whole
-from rag.embed import Encoder, load_encoder
+from rag.embed import Encoder, Vectors, load_encoder
 from rag.errors import (
     IndexBusy,
     IndexDamaged,
@@ -46,6 +44,7 @@ from rag.library import Library
 from rag.manifest import Manifest, Stats, fingerprints, misfit, read_manifest, staleness
 from rag.plan import Plan, plan_update, plan_whole
 from rag.segment import SEGMENTS, check_segment, drop_segment, write_segment
+from rag.sentences import Sentences
 from rag.settings import Settings
 from rag.types import Ledger
 from rag.verify import verify
@@ -194,12 +193,12 @@ class _Build:
         embedded = 0
         cache = self.settings.index_dir / VECTORS
 
-        def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        def encode(texts: Sequence[str]) -> tuple[Vectors, Iterator[Sentences]]:
             nonlocal embedded
             vectors, embedded = encode_cached(
                 cache, encoder, texts, partial(self.report, "embedding")
             )
-            return vectors
+            return vectors, known_sentences(cache, encoder, texts)
 
         self.report("embedding", 0, 0)
         if not plan.papers:

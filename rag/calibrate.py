@@ -31,10 +31,10 @@ _FEWEST = 40
 # A reader remembers part of what a paper says. With this share of its words the lowest
 # five percent score as those of described questions about the same papers do
 # (docs/decisions/005-refusal.md).
-_KEPT = 0.2
-# And many readers say it in words that no paper of the index uses, the more so in
-# Chinese: such questions score this much lower.
-_REPHRASED: Mapping[Language, float] = {"en": 1.2, "zh": 1.9}
+_KEPT = 0.15
+# And many readers say it in words that no paper of the index uses: such questions
+# score this much lower.
+_REPHRASED: Mapping[Language, float] = {"en": 1.8, "zh": 1.6}
 _ROUNDS, _HITS = 2, 10
 # Not every paper has texts in both languages: so many are drawn, at most.
 _DRAWN = 3000

@@ -3,9 +3,11 @@
 Under a filter Chroma would have to bring as many more as the filter drops; there the
 tellings are compared one by one, as whole numbers.
 
-A paper's likeness to a question is the weighted mean of the best cosine similarity
-of its author's telling (the abstract) and of its digests' (the renditions): two
-tellings of one paper err apart.
+A paper's likeness to a question is the weighted mean of the likeness of its author's
+telling (the abstract) and of its digests' (the renditions): two tellings of one paper
+err apart. A telling's likeness is the mean of its sentences' cosine similarities, of
+which those most like the question count most; where the encoder knows no sentences, it
+is the best of its passages'.
 """
 
 from __future__ import annotations
@@ -16,16 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.columns import Mask
-from rag.fusion import weighted_likeness
-from rag.segment import Segment, in_steps
+from rag.fusion import attended, weighted_likeness
+from rag.segment import Segment
+from rag.sentences import in_steps
 
-# So many times as many papers as are wanted are scored exactly: a paper whose two
-# tellings are both fairly near may pass one with a single very near one.
-_CANDIDATES = 2
 # Smaller segments than this are compared one by one beside a larger one: faster than
 # asking Chroma once more.
 _SMALL = 20_000
-_CHUNK = 512
 # So many times the papers asked for are candidates: which tellings are nearest is not
 # which papers are, and the exact score decides among them.
 _WIDER = 2
@@ -127,11 +126,7 @@ def _compared(
     `mask` says which papers count. The similarities are those of rounded vectors:
     good to choose what is scored exactly.
     """
-    import simsimd
-
-    steps, scale = in_steps(vector[None])
-    dots = np.array(simsimd.cdist(steps, segment.tellings, metric="dot"), dtype=np.float32)
-    near = dots.reshape(-1) * segment.telling_scale * scale[0]
+    near = _similar(vector, segment.tellings, segment.telling_scale)
     rows = np.arange(len(near)) if mask is None else np.flatnonzero(mask[segment.telling_paper])
     if len(rows) > count:
         rows = rows[np.argpartition(-near[rows], count)[:count]]
@@ -153,19 +148,29 @@ def _best(papers: Numbers, scores: Floats, count: int) -> Numbers:
 def _likeness(segment: Segment, vector: Floats, papers: Numbers) -> tuple[Floats, Numbers]:
     """Return the likeness of local `papers` and the local row of each one's likest passage."""
     first, last = segment.first_row[papers], segment.first_row[papers + 1]
-    sizes = last - first
-    starts = np.cumsum(sizes) - sizes
-    rows = np.repeat(first - starts, sizes) + np.arange(int(sizes.sum()))
-    # Not by BLAS, which wakes all cores for a product this small.
-    near = np.einsum("ij,j->i", segment.vectors[rows].astype(np.float32), vector)
-    author = segment.author_first[papers]
-    by_author = np.where(author, near[starts], -np.inf)
-    others = near.copy()
-    others[starts[author]] = -np.inf
-    by_digests = np.maximum.reduceat(others, starts)
-    told = np.stack([by_author, by_digests])
-    likeness = weighted_likeness(by_author, by_digests)
-    best = np.repeat(told.max(axis=0), sizes) == near
-    owner = np.repeat(np.arange(len(papers)), sizes)[best]
-    _, at = np.unique(owner, return_index=True)
-    return likeness.astype(np.float32), rows[best][at]
+    start, stop = segment.first_span[first], segment.first_span[last]
+    sizes = stop - start
+    at = np.cumsum(sizes) - sizes
+    spans = np.repeat(start - at, sizes) + np.arange(int(sizes.sum()))
+    near = _similar(vector, segment.spans.take(spans), segment.span_scale[spans])
+    authors = np.where(segment.author_first[papers], segment.first_span[first + 1] - start, 0)
+    # Side by side: the author's sentences, if any, and the digests', if any.
+    parts = np.stack([authors, sizes - authors], axis=1).reshape(-1)
+    some = parts > 0
+    told = np.full(len(parts), -np.inf, dtype=np.float32)
+    begins = (np.cumsum(parts) - parts)[some]
+    told[some] = (attended if segment.has_sentences else np.maximum.reduceat)(near, begins)
+    likeness = weighted_likeness(told[::2], told[1::2])
+    likest = np.flatnonzero(np.repeat(np.maximum.reduceat(near, at), sizes) == near)
+    _, best = np.unique(np.searchsorted(at, likest, side="right"), return_index=True)
+    rows = np.searchsorted(segment.first_span, spans[likest[best]], side="right") - 1
+    return likeness, rows
+
+
+def _similar(vector: Floats, steps: NDArray[np.int8], scale: Floats) -> Floats:
+    """Return the cosine similarities of `vector` and rows of whole numbers."""
+    import simsimd
+
+    own, step = in_steps(vector[None])
+    dots = np.array(simsimd.cdist(own, steps, metric="dot"), dtype=np.float32)
+    return np.asarray(dots.reshape(-1) * scale * step[0], dtype=np.float32)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ _ALONE = portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
 # NumPy reads an array's header with `ast.literal_eval`, and before Python 3.12 two
 # threads in it at once may raise `SystemError` (CPython gh-106905).
 _HEADERS = threading.Lock()
+# So many bytes of rows are read before the pages that they came from are given back.
+_MAPPED = 64 * 1024 * 1024
 
 
 def connect(path: Path, schema: str) -> sqlite3.Connection:
@@ -95,6 +98,65 @@ def open_array(path: Path) -> NDArray[Any]:
     except (OSError, EOFError, ValueError, SyntaxError) as error:
         raise IndexDamaged.of(path) from error
     return array
+
+
+class StoredRows:
+    """The rows of an array on the disk, of which few are wanted at a time.
+
+    They are mapped, and the map is let go of again and again: what was read once
+    would count as this process's memory for ever. Several threads may read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the array; raises as `open_array` does."""
+        array = open_array(path)
+        self._map: object = array.base
+        self._rows = np.asarray(array)
+        self._read = 0
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self._rows)
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return a copy of these rows, in this order."""
+        found = np.take(self._rows, rows, axis=0)
+        self._read += found.nbytes
+        if self._read > _MAPPED:
+            self._read = 0
+            # Elsewhere than on Unix pages can't be given back.
+            if isinstance(self._map, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                self._map.madvise(mmap.MADV_DONTNEED)
+        return found
+
+
+@contextmanager
+def growing_array(path: Path, width: int) -> Iterator[Callable[[NDArray[np.int8]], None]]:
+    """Write an array of bytes, `width` to a row, in parts: call what is given with each.
+
+    The array in `path` has all their rows, in order, as if `np.save` had written them
+    at once.
+    """
+
+    def head(rows: int) -> int:
+        shape = {"descr": "|i1", "fortran_order": False, "shape": (rows, width)}
+        np.lib.format.write_array_header_1_0(file, shape)
+        return file.tell()
+
+    rows = 0
+
+    def add(part: NDArray[np.int8]) -> None:
+        nonlocal rows
+        file.write(np.ascontiguousarray(part).data)
+        rows += len(part)
+
+    with path.open("wb") as file:
+        start = head(0)
+        yield add
+        file.seek(0)
+        # NumPy leaves room in a header for its first axis to grow.
+        if head(rows) != start:
+            raise ValueError("header")
 
 
 def file_sum(path: Path) -> str:

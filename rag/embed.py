@@ -45,6 +45,13 @@ class Encoder(Protocol):
         `len(texts)`.
         """
 
+    def encode_sentences(self, texts: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
+        """Return the rows of `encode_passages`, and for each passage its sentences' rows.
+
+        Every passage has one at least: (sentences, dimension), each of length 1. An
+        encoder that knows passages only gives none for any: (0, dimension).
+        """
+
 
 def well_formed(text: str) -> str:
     """Return `text` with half surrogate pairs, which no tokenizer takes, as question marks."""

@@ -16,15 +16,15 @@ _NEAR_BEST = 0.55
 # Fitted by benchmarks/refusal.py on described questions about papers that the
 # encoder was not trained on; docs/decisions/005-refusal.md says how and how well.
 _WEIGHTS: dict[Language, tuple[float, ...]] = {
-    "en": (11.23, 2.57, 4.83, 1.02, 6.6, -7.39),
-    "zh": (10.05, 0.16, 4.96, 7.36, 8.91, -7.77),
+    "en": (12.53, 1.33, 4.88, 1.01, 6.0, -7.33),
+    "zh": (11.33, -1.42, 5.48, 7.08, 8.66, -7.85),
 }
 # The shares of answerable questions whose scores a build writes down.
 LEVELS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5)
 # Of the same for an index that is too small to say: the papers of seeds/.
 _USUAL: dict[Language, tuple[float, ...]] = {
-    "en": (-4.0, -2.9, -2.5, -2.1, -1.7, -1.0, 0.4, 1.2, 2.3, 4.4),
-    "zh": (-7.8, -6.1, -5.7, -4.2, -3.3, -2.5, 1.7, 5.8, 7.3, 9.9),
+    "en": (-5.3, -3.6, -3.2, -2.5, -2.2, -2.0, -1.4, -1.0, -0.5, 0.6),
+    "zh": (-4.9, -4.5, -3.9, -3.8, -2.7, -2.0, -1.5, -0.8, 2.2, 7.2),
 }
 FEWEST_HITS = 5
 # How many papers after the best one its words are held against.

@@ -17,14 +17,30 @@ _AUTHOR = 0.75
 _SHARE_TO_COSINE = 1.25
 # A word found by translation counts less than one found as it was asked: with more,
 # papers that share common words pass those that a question names.
-_TRANSLATED = 0.35
+_TRANSLATED = 0.5
+# Of a text's sentences those like the question count: with 0 all alike, without end
+# the best one alone.
+_SHARPNESS = 10.0
+
+
+def attended(near: Floats, begins: NDArray[np.int64]) -> Floats:
+    """Return each group's mean similarity, in which those most alike count most.
+
+    `near` holds the cosine similarities of sentences, one group of neighbours after
+    another; `begins` says where each group begins, the first at 0. The weights are
+    the softmax of ten times the similarities, as in attention: a paper is asked for
+    by what one or two of its sentences say, and a single one is chance.
+    """
+    weights = np.exp(_SHARPNESS * (near.astype(np.float64) - 1))
+    total = np.add.reduceat(weights * near, begins)
+    return np.asarray(total / np.add.reduceat(weights, begins), dtype=np.float32)
 
 
 def weighted_likeness(author: Floats, digest: Floats) -> Floats:
     """Return how like a question papers are, from how like their tellings are.
 
-    `author` holds the best cosine similarities of the abstracts, `digest` those of
-    the summaries, both of shape (papers,): two tellings of one paper err apart.
+    `author` holds the likeness of the abstracts, `digest` that of the summaries, both
+    of shape (papers,): two tellings of one paper err apart.
     -inf is a telling that a paper does not have; each has one at least.
     """
     both = _AUTHOR * author + (1 - _AUTHOR) * digest
@@ -43,7 +59,7 @@ def share_of_words(
     highest that a text could have: their ratio is the same scale whatever the
     length of the question and the size of the index. `translated` and
     `translatable` are the same for the English words that Chinese ones stand for,
-    which count about a third.
+    which count half.
     """
     shares = {paper: score / possible for paper, score in own.items()} if possible > 0 else {}
     if translatable > 0:

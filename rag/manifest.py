@@ -15,7 +15,7 @@ from rag.errors import DigestError, IndexDamaged
 from rag.lexical import TOKENS_VERSION
 from rag.settings import Settings, project_dir
 
-FORMAT = 5
+FORMAT = 6
 NAME = "manifest.json"
 # A file that was touched this shortly before it was read may have been changed
 # again within the clock's tick; its time is not believed.

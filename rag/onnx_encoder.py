@@ -7,16 +7,20 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag.default_model import HEADS, MAX_TOKENS, TRAINED, default_identity, default_model
 from rag.embed import Progress, Vectors, unit_rows, well_formed
 from rag.onnx_graph import sentence_graph
+from rag.sentences import pooled, spans_of
 
 # Raised whenever the graph or the pooling changes, so that old exports are not used.
 _RECIPE = f"mean,unit,{MAX_TOKENS},int8,2"
@@ -24,6 +28,7 @@ _RECIPE = f"mean,unit,{MAX_TOKENS},int8,2"
 _OUTPUTS = "states"
 # Passages between two calls of `progress`.
 _STRIDE = 256
+_HOUR = 3600
 _GRAPH, _TOKENIZER, _SUMS = "model.onnx", "tokenizer.json", "sums.json"
 
 
@@ -71,6 +76,16 @@ class OnnxEncoder:
                 progress(start + len(part))
         return unit_rows(rows)
 
+    def encode_sentences(self, texts: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
+        """Return the rows of `encode_passages`, and for each passage its sentences' rows.
+
+        A sentence that lies behind the most tokens has none; a passage without any
+        has its own row.
+        """
+        found = list(self._pool.map(self._told, texts))
+        rows = np.array([row for row, _ in found], np.float32).reshape(-1, self.dimension)
+        return unit_rows(rows), [unit_rows(sentences) for _, sentences in found]
+
     def states(self, texts: Sequence[str]) -> list[Vectors]:
         """Return for each text its tokens' states, (tokens, hidden size), without the ends."""
         return [found[1:-1] for found in self._pool.map(self._states, texts)]
@@ -81,10 +96,23 @@ class OnnxEncoder:
     def _states(self, text: str) -> Vectors:
         return self._run("states", text)
 
+    def _told(self, text: str) -> tuple[Vectors, Vectors]:
+        """Return a passage's vector and its sentences'."""
+        text = well_formed(text)
+        cut = self._tokenizer.encode(text)
+        vector, states = self._session.run(["vector", "states"], _tokens(cut.ids))
+        row = np.asarray(vector[0][: self.dimension], np.float32)
+        sentences = pooled(states[0][:, : self.dimension], cut.offsets, spans_of(text))
+        return row, sentences if len(sentences) else row[None]
+
     def _run(self, output: str, text: str) -> Vectors:
-        ids = np.array([self._tokenizer.encode(well_formed(text)).ids], np.int64)
-        (found,) = self._session.run([output], {"input_ids": ids})
+        ids = self._tokenizer.encode(well_formed(text)).ids
+        (found,) = self._session.run([output], _tokens(ids))
         return np.asarray(found[0], np.float32)
+
+
+def _tokens(ids: Sequence[int]) -> dict[str, NDArray[np.int64]]:
+    return {"input_ids": np.array([ids], np.int64)}
 
 
 def open_default(index_dir: Path, truncate_dim: int = 0) -> OnnxEncoder:
@@ -108,6 +136,7 @@ def open_default(index_dir: Path, truncate_dim: int = 0) -> OnnxEncoder:
         with tempfile.TemporaryDirectory() as scratch:
             export_default(Path(scratch) / "encoder")
             return OnnxEncoder(Path(scratch) / "encoder", identity, truncate_dim)
+    _drop_others(folder)
     return OnnxEncoder(folder, identity, truncate_dim)
 
 
@@ -127,6 +156,15 @@ def export_default(folder: Path, trained: Path = TRAINED) -> None:
         _put_in_place(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _drop_others(folder: Path) -> None:
+    """Delete the exports of other versions, and those that a killed process left half-written."""
+    for other in folder.parent.iterdir():
+        with suppress(FileNotFoundError):  # another process tidies too
+            begun = other.name.startswith(".") and time.time() - other.stat().st_mtime < _HOUR
+            if other != folder and not begun:
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def _check(folder: Path) -> None:

@@ -5,7 +5,11 @@
                            the papers and where they appeared
         first_row.npy      the row of each paper's first passage, and the number of rows
         author_first.npy   whether that is the author's (the abstract, else the title)
-        vectors.npy        one float16 unit vector per passage
+        spans.npy          one unit vector per sentence of a passage, in whole numbers; per
+                           passage where the encoder knows no sentences
+        span_scale.npy     what those numbers are multiplied with
+        first_span.npy     the first sentence of each passage, and the number of sentences;
+                           missing where the encoder knows none
         tellings.npy       one unit vector per telling of a paper, in whole numbers
         telling_scale.npy  what those numbers are multiplied with
         telling_paper.npy  the paper of each telling
@@ -22,7 +26,7 @@ from __future__ import annotations
 import json
 import shutil
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -31,12 +35,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.durable import data_sum, file_sum, open_array, sync, write_whole
-from rag.embed import unit_rows
+from rag.durable import (
+    StoredRows,
+    data_sum,
+    file_sum,
+    growing_array,
+    open_array,
+    sync,
+    write_whole,
+)
+from rag.embed import Vectors, unit_rows
 from rag.errors import IndexDamaged, ServiceDown
 from rag.invert import write_postings
 from rag.papers import write_papers
 from rag.passages import all_passages, telling_of
+from rag.sentences import Sentences, in_steps
 from rag.types import Paper
 from rag.vectors import VectorIndex, VectorPlace, drop_vectors, write_vectors
 
@@ -51,6 +64,9 @@ _CHROMA = "chroma"
 # Files up to this size are read through whenever a segment is opened: it takes no
 # time, and among them are those whose damage kills the process (Chroma's headers).
 _SMALL = 64 * 1024
+_PART = 4096
+
+Encode = Callable[[Sequence[str]], tuple[Vectors, Iterable[Sentences]]]
 
 
 class Segment:
@@ -72,9 +88,33 @@ class Segment:
         return self._array("author_first")
 
     @cached_property
-    def vectors(self) -> NDArray[np.float16]:
-        """The passages' unit vectors, shape (passages, dimension)."""
-        return self._array("vectors")
+    def spans(self) -> StoredRows:
+        """The sentences' unit vectors in steps of `span_scale`, shape (sentences, dimension).
+
+        Those of the passages where the encoder knows no sentences.
+        """
+        return StoredRows(self.folder / "spans.npy")
+
+    @cached_property
+    def span_scale(self) -> NDArray[np.float32]:
+        """The step of each sentence's vector, shape (sentences,)."""
+        return self._array("span_scale")
+
+    @property
+    def has_sentences(self) -> bool:
+        """Whether `spans` are of sentences, not of whole passages."""
+        return self._first_span is not None
+
+    @cached_property
+    def first_span(self) -> NDArray[np.int64]:
+        """The first sentence of each passage; one more at the end, shape (passages + 1,)."""
+        known = self._first_span
+        return np.arange(self.first_row[-1] + 1) if known is None else known
+
+    @cached_property
+    def _first_span(self) -> NDArray[np.int64] | None:
+        there = (self.folder / "first_span.npy").exists()
+        return self._array("first_span") if there else None
 
     @cached_property
     def tellings(self) -> NDArray[np.int8]:
@@ -112,18 +152,19 @@ class Segment:
 def write_segment(
     folder: Path,
     papers: Sequence[Paper],
-    encode: Callable[[Sequence[str]], NDArray[np.float32]],
+    encode: Encode,
     progress: Callable[[int, int], None],
     where: Where = HERE,
 ) -> int:
     """Write the segment of `papers` in the new `folder`; return how many passages it has.
 
-    `encode` gives the vectors of the passages' texts, shape (passages, dimension);
-    `progress` is called with (parts written, parts in all).
+    `encode` gives the vectors of the passages' texts, shape (passages, dimension), and
+    those of their sentences, in parts; `progress` is called with (parts written, parts
+    in all).
     """
     passages = all_passages(papers)
     texts = [passage.indexed_text for passage in passages]
-    vectors = encode(texts)
+    vectors, sentences = encode(texts)
     folder.mkdir(parents=True)
     progress(0, 3)
     write_papers(folder, papers)
@@ -136,7 +177,7 @@ def write_segment(
     first_row = np.searchsorted(owners, np.arange(len(papers) + 1))
     np.save(folder / "first_row.npy", first_row)
     np.save(folder / "author_first.npy", author[first_row[:-1]])
-    np.save(folder / "vectors.npy", vectors.astype(np.float16))
+    _write_spans(folder, vectors, sentences)
     tellings, telling_paper = _tellings(vectors, owners, author)
     steps, scale = in_steps(tellings)
     np.save(folder / "tellings.npy", steps)
@@ -148,11 +189,32 @@ def write_segment(
     return len(passages)
 
 
-def in_steps(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return rows as whole numbers of -127 to 127, and the step of each row."""
-    largest = np.abs(vectors).max(axis=1, initial=1e-12)
-    scale = np.asarray(largest / 127, dtype=np.float32)
-    return np.rint(vectors / scale[:, None]).astype(np.int8), scale
+def _write_spans(folder: Path, vectors: Vectors, sentences: Iterable[Sentences]) -> None:
+    """Write the sentences' vectors as they come, or the passages' where there are none."""
+    counts = _written(folder, vectors.shape[1], sentences)
+    if counts.any():
+        np.save(folder / "first_span.npy", np.concatenate([[0], np.cumsum(counts)]))
+    else:
+        _written(folder, vectors.shape[1], _whole(vectors))
+
+
+def _whole(vectors: Vectors) -> Iterator[Sentences]:
+    """Yield the passages' vectors in parts, as if each were one sentence."""
+    for start in range(0, len(vectors), _PART):
+        part = vectors[start : start + _PART]
+        yield Sentences(np.ones(len(part), dtype=np.int64), *in_steps(part))
+
+
+def _written(folder: Path, width: int, parts: Iterable[Sentences]) -> NDArray[np.int64]:
+    """Write the parts' vectors and scales; return how many each passage has."""
+    counts, scales = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.float32)]
+    with growing_array(folder / "spans.npy", width) as add:
+        for part in parts:
+            add(part.steps)
+            counts.append(part.counts)
+            scales.append(part.scale)
+    np.save(folder / "span_scale.npy", np.concatenate(scales))
+    return np.concatenate(counts)
 
 
 def check_segment(folder: Path, *, deep: bool = False) -> None:

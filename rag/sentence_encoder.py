@@ -62,6 +62,10 @@ class SentenceEncoder:
                 progress(start + len(part))
         return np.concatenate(rows)
 
+    def encode_sentences(self, texts: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
+        """Return the passages' rows and no sentences: how models pool differs."""
+        return self.encode_passages(texts), [np.zeros((0, self.dimension), np.float32)] * len(texts)
+
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         if not texts:
             return np.zeros((0, self.dimension), np.float32)

@@ -109,7 +109,13 @@ def sentences(text: str, language: Language) -> list[str]:
 
     Common English abbreviations, initials and decimals do not end a sentence.
     """
-    found: list[str] = []
+    return [text[start:stop] for start, stop in sentence_spans(text, language)]
+
+
+def sentence_spans(text: str, language: Language) -> list[tuple[int, int]]:
+    """Return where the `sentences` of cleaned text stand in it: start and end of each."""
+    found: list[tuple[int, int]] = []
+    line = 0
     for paragraph in text.split("\n"):
         end = _CHINESE_END if language == "zh" else _ENGLISH_END
         start = 0
@@ -119,11 +125,18 @@ def sentences(text: str, language: Language) -> list[str]:
                 continue
             if language == "zh":
                 stop = _after_emphasis(paragraph, start, stop)
-            found.append(paragraph[start:stop].strip())
+            found.append(_stripped(paragraph[start:stop], line + start))
             start = stop
-        if rest := paragraph[start:].strip():
-            found.append(rest)
+        if paragraph[start:].strip():
+            found.append(_stripped(paragraph[start:], line + start))
+        line += len(paragraph) + 1
     return found
+
+
+def _stripped(piece: str, at: int) -> tuple[int, int]:
+    """Return where `piece`, which stands at `at`, starts and ends without outer white space."""
+    start = at + len(piece) - len(piece.lstrip())
+    return start, start + len(piece.strip())
 
 
 def _after_emphasis(paragraph: str, start: int, stop: int) -> int:

@@ -127,9 +127,10 @@ class Passage:
 class Hit:
     """A found paper with its best passage.
 
-    `score` is the fused score in [0, 1]; `dense` is the weighted mean of its abstract's
-    and its summaries' best cosine similarity in [-1, 1], and `lexical` the share of
-    the question's words (>= 0) that its best passage accounts for.
+    `score` is the fused score in [0, 1]; `dense` is how like the question its abstract
+    and its summaries are, a weighted mean of their sentences' cosine similarities in
+    [-1, 1], and `lexical` the share of the question's words (>= 0) that its best
+    passage accounts for.
     """
 
     paper: Paper

@@ -68,10 +68,12 @@ def verify_segment(folder: Path, where: Where = HERE) -> None:
     passages = all_passages(papers)
     sizes = {len(papers), segment.papers, store.paper_count}
     rows = int(segment.first_row[-1])
-    row_counts = {rows, len(passages), len(segment.vectors), postings.rows}
+    row_counts = {rows, len(passages), len(segment.first_span) - 1, postings.rows}
     parts = (segment.tellings, segment.telling_scale, segment.telling_paper)
     tellings = {segment.nearest.count, *(len(part) for part in parts)}
-    sound = len(sizes) == len(row_counts) == len(tellings) == 1
+    spans = {int(segment.first_span[-1]), len(segment.spans), len(segment.span_scale)}
+    sound = len(sizes) == len(row_counts) == len(tellings) == len(spans) == 1
+    sound = sound and bool((np.diff(segment.first_span) > 0).all())
     if not sound:
         store.close()
         raise IndexDamaged.of(folder)

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from rag import build, doctor, index
 from rag.build import build_index
+from rag.embed import Encoder
 from rag.lexical import tokens
-from rag.segment import HERE, Where
+from rag.segment import HERE, Encode, Where
+from rag.sentences import Sentences, in_steps, spans_of
 from rag.settings import Settings
 from rag.verify import verify_segment
 
@@ -47,6 +49,12 @@ class WordEncoder:
         self.encoded += texts
         return self.encode_queries(texts)
 
+    def encode_sentences(
+        self, texts: Sequence[str]
+    ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        told = [[text[a:b] for a, b in spans_of(text)] or [text] for text in texts]
+        return self.encode_passages(texts), [self.encode_queries(own) for own in told]
+
     def _vector(self, text: str) -> NDArray[np.float64]:
         words = tokens(text) or ["nothing"]
         total = sum((self._direction(word) for word in words), np.zeros(self.dimension))
@@ -55,6 +63,17 @@ class WordEncoder:
     def _direction(self, word: str) -> NDArray[np.float64]:
         seed = int.from_bytes(hashlib.sha256(f"{self.name} {word}".encode()).digest()[:8])
         return np.random.default_rng(seed).normal(size=self.dimension)
+
+
+def encode_by(encoder: Encoder) -> Encode:
+    """What encodes for `write_segment`, without a cache."""
+
+    def encode(texts: Sequence[str]) -> tuple[NDArray[np.float32], list[Sentences]]:
+        vectors, told = encoder.encode_sentences(texts)
+        counts = np.array([len(rows) for rows in told], dtype=np.int64)
+        return vectors, [Sentences(counts, *in_steps(np.concatenate(told)))]
+
+    return encode
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ LAYERS = [
         "entail",
     },
     {"layouts", "layouts.*", "default_model", "embed", "service"},
+    {"sentences"},
     {"sentence_encoder", "onnx_encoder", "passages", "lexical", "remote", "durable"},
     {
         *("names", "digests", "question", "aspects", "cues", "postings", "invert"),

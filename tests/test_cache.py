@@ -8,7 +8,9 @@ from conftest import WordEncoder
 from numpy.typing import NDArray
 
 from rag import cache
-from rag.cache import encode_cached
+from rag.cache import check_vectors, encode_cached, known_sentences
+from rag.errors import IndexDamaged
+from rag.sentences import in_steps, spans_of
 
 
 @pytest.fixture
@@ -105,3 +107,76 @@ def test_many_texts_are_looked_up_in_parts(path: Path, monkeypatch: pytest.Monke
     texts = [str(n) for n in range(1200)]
     assert encode_cached(path, WordEncoder(), texts)[1] == 1200
     assert encode_cached(path, WordEncoder(), texts)[1] == 0
+
+
+def told(path: Path, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+    """The vectors of each text's sentences, as they are kept."""
+    found: list[NDArray[np.float32]] = []
+    for part in known_sentences(path, WordEncoder(), texts):
+        rows = part.steps * part.scale[:, None]
+        found += np.split(rows, np.cumsum(part.counts)[:-1])
+    return found
+
+
+TOLD = ["T\nA cat. A dog.", "T\nOne fish", "T\nA cat. A dog.", "火星\n猫。狗。鱼。"]
+
+
+def test_sentences_come_in_the_texts_order(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_PART", 3)
+    encode_cached(path, WordEncoder(), TOLD)
+    found = told(path, TOLD)
+    assert [len(rows) for rows in found] == [2, 1, 2, 3]
+    for text, rows in zip(TOLD, found, strict=True):
+        exact = WordEncoder().encode_queries([text[a:b] for a, b in spans_of(text)])
+        steps, scale = in_steps(exact)
+        np.testing.assert_array_equal(rows, steps * scale[:, None])
+    assert told(path, []) == []
+
+
+def test_a_vector_kept_without_its_sentences_is_made_anew(path: Path) -> None:
+    encode_cached(path, WordEncoder(), TOLD)
+    db = sqlite3.connect(path)
+    db.execute("DROP TABLE sentences")
+    db.commit()
+    db.close()
+    assert encode_cached(path, WordEncoder(), TOLD)[1] == 3
+    assert len(told(path, TOLD)) == 4
+
+
+@pytest.mark.parametrize("change", ["x'00'", "substr(vector, 2)", "CAST(vector || x'00' AS BLOB)"])
+def test_damaged_sentences_are_noticed_and_made_anew(path: Path, change: str) -> None:
+    encode_cached(path, WordEncoder(), TOLD)
+    db = sqlite3.connect(path)
+    db.execute(f"UPDATE sentences SET vector = {change}")
+    db.commit()
+    db.close()
+    with pytest.raises(IndexDamaged):
+        told(path, TOLD)
+    assert check_vectors(path, drop=False) == (3, 3)
+    assert encode_cached(path, WordEncoder(), TOLD)[1] == 3
+    assert check_vectors(path) == (3, 0)
+    assert len(told(path, TOLD)) == 4
+
+
+class Passages(WordEncoder):
+    """Knows no sentences."""
+
+    def encode_sentences(
+        self, texts: Sequence[str]
+    ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        return self.encode_passages(texts), [np.zeros((0, 64), np.float32)] * len(texts)
+
+
+def test_an_encoder_without_sentences_has_none_and_is_not_asked_again(path: Path) -> None:
+    encode_cached(path, Passages(), TOLD)
+    assert [len(rows) for rows in told(path, TOLD)] == [0] * 4
+    assert encode_cached(path, Passages(), TOLD)[1] == 0
+
+
+def test_sentences_of_another_version_are_made_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode_cached(path, WordEncoder(), TOLD)
+    monkeypatch.setattr(cache, "SENTENCES_VERSION", cache.SENTENCES_VERSION + 1)
+    assert encode_cached(path, WordEncoder(), TOLD)[1] == 3
+    assert encode_cached(path, WordEncoder(), TOLD)[1] == 0

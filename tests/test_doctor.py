@@ -77,7 +77,7 @@ def copied(tiny_settings: Tiny, tmp_path: Path) -> Settings:
 @pytest.mark.parametrize(
     ("part", "damage"),
     [
-        ("segments", lambda d: flip(next(d.glob("segments/*/vectors.npy")))),
+        ("segments", lambda d: flip(next(d.glob("segments/*/spans.npy")))),
         ("segments", lambda d: flip(next(d.glob("segments/*/papers.sqlite")))),
         ("segments", lambda d: flip(next(d.glob("segments/*/chroma/*/data_level0.bin")))),
         ("segments", lambda d: flip(next(d.glob("segments/*/postings/rows.npy")))),
@@ -87,6 +87,7 @@ def copied(tiny_settings: Tiny, tmp_path: Path) -> Settings:
         ("digests read", lambda d: spoil(d / "library.sqlite", "entries", "body")),
         ("digests read", lambda d: (d / "library.sqlite").write_bytes(b"rubbish" * 99)),
         ("vectors kept", lambda d: spoil(d / "vectors.sqlite", "vectors", "vector")),
+        ("vectors kept", lambda d: spoil(d / "vectors.sqlite", "sentences", "vector")),
         ("vectors kept", lambda d: (d / "vectors.sqlite").unlink()),
     ],
 )

@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rag import durable
 from rag.durable import (
+    StoredRows,
     connect,
     data_sum,
     file_sum,
+    growing_array,
     held,
     hold,
     open_array,
@@ -25,6 +28,47 @@ from rag.durable import (
 from rag.errors import IndexDamaged, SettingError
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS facts (name TEXT)"
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [3], [2, 0, 1500, 7]])
+def test_an_array_written_in_parts_is_that_of_all_at_once(tmp_path: Path, sizes: list[int]) -> None:
+    draw = np.random.default_rng(0)
+    parts = [draw.integers(-127, 128, (n, 6)).astype(np.int8) for n in sizes]
+    with growing_array(tmp_path / "parts.npy", 6) as add:
+        for part in parts:
+            add(part)
+    np.save(tmp_path / "whole.npy", np.concatenate([np.zeros((0, 6), np.int8), *parts]))
+    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def mapped(path: Path) -> int:
+    """How many KiB of a file are resident in this process."""
+    here, found = False, 0
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.partition(" ")[0]:
+            here = line.endswith(str(path))
+        elif here and line.startswith("Rss:"):
+            found += int(line.split()[1])
+    return found
+
+
+def test_rows_are_read_and_let_go_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(0).integers(-127, 128, (4000, 384)).astype(np.int8)
+    np.save(tmp_path / "rows.npy", rows)
+    stored = StoredRows(tmp_path / "rows.npy")
+    assert len(stored) == 4000
+    wanted = np.array([3999, 0, 7, 7])
+    np.testing.assert_array_equal(stored.take(wanted), rows[wanted])
+    every = np.arange(4000)
+    if Path("/proc/self/smaps").exists():
+        stored.take(every)
+        assert mapped(tmp_path / "rows.npy") > 1000
+        monkeypatch.setattr(durable, "_MAPPED", 0)
+        stored.take(wanted)
+        assert mapped(tmp_path / "rows.npy") == 0
+    np.testing.assert_array_equal(stored.take(every), rows)
+    with pytest.raises(IndexDamaged):
+        StoredRows(tmp_path / "none.npy")
 
 
 class _Garbage:

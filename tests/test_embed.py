@@ -75,6 +75,7 @@ def test_no_texts_give_no_rows(settings: Settings) -> None:
     encoder = load_encoder(settings)
     assert encoder.encode_queries([]).shape == (0, 384)
     assert encoder.encode_passages([]).shape == (0, 384)
+    assert encoder.encode_sentences([])[0].shape == (0, 384)
 
 
 def test_odd_texts_are_encoded(settings: Settings) -> None:
@@ -82,6 +83,8 @@ def test_odd_texts_are_encoded(settings: Settings) -> None:
     rows = encoder.encode_queries(["", " ", "\x00\ud83d", "词" * 9000, "a" * 9000])
     assert rows.shape == (5, 384)
     assert np.isfinite(rows).all()
+    _, told = encoder.encode_sentences(["", " ", "\x00\ud83d", "词" * 9000, "a" * 9000])
+    assert all(len(sentences) and np.isfinite(sentences).all() for sentences in told)
 
 
 def test_progress_rises_to_the_number_of_passages(settings: Settings) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.fusion import fuse, share_of_words, weight_for, weighted_likeness
+from rag.fusion import attended, fuse, share_of_words, weight_for, weighted_likeness
 
 PAPER_IDS = st.sampled_from([f"2501.{n:05}" for n in range(8)])
 COSINES = st.dictionaries(PAPER_IDS, st.floats(-1, 1, width=32))
@@ -97,7 +97,7 @@ def test_shares_know_no_scale(
     translatable = two * max(translated.values(), default=0.0)
     shares = share_of_words(own, possible, translated, translatable)
     assert shares.keys() == own.keys() | translated.keys()
-    assert all(0 < share <= 1.35 + 1e-9 for share in shares.values())
+    assert all(0 < share <= 1.5 + 1e-9 for share in shares.values())
     scaled = {paper: score * scale for paper, score in own.items()}
     assert share_of_words(scaled, possible * scale, translated, translatable) == pytest.approx(
         shares
@@ -106,8 +106,29 @@ def test_shares_know_no_scale(
 
 def test_what_is_said_as_asked_counts_more_than_its_translation() -> None:
     shares = share_of_words({"asked": 4.0, "both": 4.0}, 8.0, {"said": 4.0, "both": 2.0}, 8.0)
-    assert shares == pytest.approx({"asked": 0.5, "said": 0.175, "both": 0.5875})
+    assert shares == pytest.approx({"asked": 0.5, "said": 0.25, "both": 0.625})
     assert share_of_words({}, 0.0, {}, 0.0) == {}
+
+
+GROUPS = st.lists(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=9), min_size=1)
+
+
+@given(GROUPS)
+def test_attention_lies_between_the_mean_and_the_best(groups: list[list[float]]) -> None:
+    near = np.array([cosine for group in groups for cosine in group], np.float32)
+    begins = np.cumsum([0, *map(len, groups)])[:-1]
+    found = attended(near, begins)
+    for group, mean in zip(groups, found.tolist(), strict=True):
+        assert np.mean(group) - 1e-6 <= mean <= max(group) + 1e-6
+        alone = attended(np.array(group, np.float32), np.array([0]))
+        assert mean == alone[0], "a group does not depend on its neighbours"
+
+
+def test_two_good_sentences_count_more_than_one() -> None:
+    near = np.array([0.9, 0.0, 0.9, 0.9, 0.5], np.float32)
+    one, two, third = attended(near, np.array([0, 2, 4])).tolist()
+    assert 0.89 < one < two == pytest.approx(0.9)
+    assert third == pytest.approx(0.5)
 
 
 def test_the_author_is_believed_before_the_digests() -> None:

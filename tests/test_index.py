@@ -308,7 +308,7 @@ PARTS = [
         "first_row.npy",
         "author_first.npy",
     ),
-    *("vectors.npy", "tellings.npy", "telling_scale.npy", "telling_paper.npy", "segment.json"),
+    *("spans.npy", "tellings.npy", "telling_scale.npy", "telling_paper.npy", "segment.json"),
     *("chroma", "chroma/chroma.sqlite3", "postings", "postings/rows.npy", "manifest.json"),
 ]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -122,6 +123,16 @@ def test_export_is_written_once_and_reopened(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_new_export_takes_the_place_of_other_versions(tmp_path: Path) -> None:
+    folders = [tmp_path / "encoders" / name for name in ("older", ".export-old", ".export-new")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    os.utime(folders[1], (0, 0))
+    open_default(tmp_path)
+    assert [folder.exists() for folder in folders] == [False, False, True]
+
+
+@pytest.mark.slow
 def test_damaged_export_is_written_anew(tmp_path: Path) -> None:
     open_default(tmp_path)
     graph = next(tmp_path.glob("encoders/*/model.onnx"))
@@ -214,3 +225,48 @@ def test_damaged_trained_weights_are_named(base: BertModel, tmp_path: Path) -> N
     damaged.write_bytes(b"nothing")
     with pytest.raises(EncoderError, match="missing or damaged"):
         apply_trained(base, damaged)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index folder with the default encoder in it."""
+    folder = tmp_path_factory.mktemp("exported")
+    open_default(folder)
+    return folder
+
+
+def test_sentences_come_out_of_the_same_pass(exported: Path) -> None:
+    encoder = open_default(exported)
+    long = "A title\n" + "One sentence of six words here. " * 80
+    texts = [
+        "Agents that plan\nWe train agents. They plan with tools. It works.",
+        "Agents that plan\n我们训练智能体。它们用工具规划。",
+        "Only a title\n",
+        "Word\nOK",
+        "",
+        long,
+        "词 " * 600 + "\nBehind the cut.",
+    ]
+    rows, told = encoder.encode_sentences(texts)
+    assert np.array_equal(rows, encoder.encode_passages(texts))
+    assert [len(sentences) for sentences in told[:5]] == [3, 2, 1, 1, 1]
+    assert 20 < len(told[5]) < 80
+    # Nothing of its text is left: the passage stands for itself.
+    for n in (4, 6):
+        assert np.allclose(told[n], rows[n], atol=1e-6)
+    assert all(np.allclose(np.linalg.norm(s, axis=1), 1, atol=1e-5) for s in told)
+    again = [encoder.encode_sentences([text]) for text in texts]
+    assert all(np.array_equal(one[1][0], s) for one, s in zip(again, told, strict=True))
+    assert encoder.encode_sentences([])[0].shape == (0, 384)
+
+
+def test_a_sentence_is_nearest_to_what_asks_for_it(exported: Path) -> None:
+    encoder = open_default(exported, truncate_dim=128)
+    text = (
+        "A household robot\nIt folds laundry with two arms. "
+        "A camera finds dirty dishes in the sink. Batteries last for nine hours."
+    )
+    _, (told,) = encoder.encode_sentences([text])
+    asked = ["folding clothes", "seeing plates that need washing", "how long it runs on a charge"]
+    assert told.shape == (3, 128)
+    assert np.argmax(encoder.encode_queries(asked) @ told.T, axis=1).tolist() == [0, 1, 2]

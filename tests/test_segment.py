@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import WordEncoder
+from conftest import WordEncoder, encode_by
 
 from rag.errors import IndexDamaged
 from rag.segment import Segment, check_segment, drop_segment, write_segment
@@ -31,7 +31,7 @@ PAPERS = [
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "segments" / "one"
     done: list[tuple[int, int]] = []
-    rows = write_segment(folder, PAPERS, WordEncoder().encode_passages, lambda *s: done.append(s))
+    rows = write_segment(folder, PAPERS, encode_by(WordEncoder()), lambda *s: done.append(s))
     assert rows == 5
     assert done == [(0, 3), (1, 3), (2, 3), (3, 3)]
     return folder
@@ -45,7 +45,7 @@ def test_rows_and_tellings(folder: Path) -> None:
     assert segment.telling_paper.tolist() == [0, 0, 1, 2]
     tellings = segment.tellings * segment.telling_scale[:, None]
     np.testing.assert_allclose(np.linalg.norm(tellings, axis=1), 1, atol=1e-2)
-    both = segment.vectors[3:5].astype(np.float32).sum(axis=0)
+    both = WordEncoder().encode_passages(["Fish\n鱼游。", "Fish\n水里。"]).sum(axis=0)
     np.testing.assert_allclose(tellings[3], both / np.linalg.norm(both), atol=1e-2)
     assert segment.nearest.nearest(tellings[3], 1)[0].tolist() == [3]
 
@@ -63,7 +63,11 @@ def test_an_unsound_one_does_not(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["vectors.npy", "tellings.npy", "telling_scale.npy", "first_row.npy"]
+    "name",
+    [
+        *("spans.npy", "span_scale.npy", "first_span.npy"),
+        *("tellings.npy", "telling_scale.npy", "first_row.npy"),
+    ],
 )
 def test_an_array_that_does_not_fit_the_others_is_noticed(folder: Path, name: str) -> None:
     array = np.load(folder / name)

@@ -1,8 +1,10 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rag.text import clean, fold, has_han, language_of, sentences, strip_invisible
+from rag.text import clean, fold, has_han, language_of, sentence_spans, sentences, strip_invisible
 from rag.types import Language
 
 # Text as rich in traps as a digest: LaTeX, entities, both scripts, odd spaces.
@@ -90,6 +92,9 @@ def test_sentences_stand_verbatim_and_in_order_and_lose_nothing(
     text: str, language: Language
 ) -> None:
     at = 0
+    spans = sentence_spans(text, language)
+    assert [text[start:stop] for start, stop in spans] == sentences(text, language)
+    assert all(stop <= then for (_, stop), (then, _) in pairwise(spans))
     for sentence in sentences(text, language):
         assert sentence
         assert sentence == sentence.strip()
