@@ -227,7 +227,7 @@ def asked(path: Path) -> list[str]:
 def main() -> None:
     """Measure, print and write the table."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else JUDGED
-    questions = asked(path)
+    questions, busy = asked(path), os.getloadavg()[0]
     groups = [questions[n * READERS :][:READERS] for n in range(ROUNDS)]
     with model() as spec:
         settings = rag.Settings.from_env({**os.environ, "RAG_LLM": spec})
@@ -252,7 +252,7 @@ def main() -> None:
         f"{platform.python_version()}, {os.cpu_count()} cores, {len(pairs)} questions; a model on "
         f"loopback that sends its first word after {DELAY * 1000:.0f} ms and takes "
         f"{(len(ENGLISH) + 1) * BETWEEN + DELAY:.1f} s for an answer. New processes: the median of "
-        f"{COLD_RUNS}.",
+        f"{COLD_RUNS}. Others wanted {busy:.1f} cores when it began.",
         "",
         "| our share in ms, beside the model's own time | n | p50 | p95 | most |",
         "| --- | --- | --- | --- | --- |",
