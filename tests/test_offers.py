@@ -153,6 +153,12 @@ def test_the_chat_offers_them_and_takes_no_other(script: Script, tmp_path: Path)
         assert session.writer(address, settings) == ""
 
 
+def test_the_settings_own_is_always_a_choice() -> None:
+    # Gradio refuses a question whose hidden choice is none of those that are there.
+    assert "" in dict(writers(Settings(llm="none"), "en")).values()
+    assert "" in dict(writers(Settings(llm="openai:m"), "zh")).values()
+
+
 def test_a_model_without_a_name_is_still_told_from_quotes(script: Script) -> None:
     script.models = listed("a", "b")
     found = writers(Settings(llm=f"{script.address}/v1"), "zh")

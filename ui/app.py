@@ -134,10 +134,14 @@ def _dress(app: gr.Blocks, page: Page, settings: rag.Settings) -> None:
         updates[page.chips] |= _chips(conversation, language)
         return updates | {page.sources: _panel(conversation, settings, language)}
 
-    def offer(language: Language) -> dict[str, Any]:
-        # By itself, because the model's server may take its time.
+    def offer(language: Language, chosen: str) -> dict[str, Any]:
+        # By itself, because the model's server may take its time. Gradio refuses every
+        # question while a value stands there that is no choice any more.
+        choices = writers(settings, language)
         update: dict[str, Any] = gr.update(
-            choices=writers(settings, language), label=text(language, "writer")
+            choices=choices,
+            value=chosen if chosen in dict(choices).values() else "",
+            label=text(language, "writer"),
         )
         return update
 
@@ -145,7 +149,7 @@ def _dress(app: gr.Blocks, page: Page, settings: rag.Settings) -> None:
     greeted = app.load(greet, None, outputs, **_PRIVATE)
     page.language.input(translate, [page.conversation, page.language], outputs, **_PRIVATE)
     for event in (greeted.then, page.language.input):
-        event(offer, page.language, page.writer, **_PRIVATE)
+        event(offer, [page.language, page.writer], page.writer, **_PRIVATE)
 
 
 def _converse(page: Page, settings: rag.Settings) -> None:

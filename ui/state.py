@@ -79,8 +79,8 @@ def choices(status: rag.Status, language: Language) -> dict[str, Choices]:
 
 
 def writers(settings: rag.Settings, language: Language) -> Choices:
-    """Return (label, value) of who may write the answer; "" is the setting's model."""
-    offered = rag.models(settings)
+    """Return (label, value) of who may write the answer; "", always there, is the setting's."""
+    offered = rag.models(settings) or {"": settings.llm}
     written: Choices = [
         (_written_by(name, language), "" if spec == settings.llm else spec)
         for name, spec in offered.items()
