@@ -7,9 +7,11 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ _RECIPE = f"mean,unit,{MAX_TOKENS},int8,2"
 _OUTPUTS = "states"
 # Passages between two calls of `progress`.
 _STRIDE = 256
+_HOUR = 3600
 _GRAPH, _TOKENIZER, _SUMS = "model.onnx", "tokenizer.json", "sums.json"
 
 
@@ -130,6 +133,7 @@ def open_default(index_dir: Path, truncate_dim: int = 0) -> OnnxEncoder:
         with tempfile.TemporaryDirectory() as scratch:
             export_default(Path(scratch) / "encoder")
             return OnnxEncoder(Path(scratch) / "encoder", identity, truncate_dim)
+    _drop_others(folder)
     return OnnxEncoder(folder, identity, truncate_dim)
 
 
@@ -149,6 +153,15 @@ def export_default(folder: Path, trained: Path = TRAINED) -> None:
         _put_in_place(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _drop_others(folder: Path) -> None:
+    """Delete the exports of other versions, and those that a killed process left half-written."""
+    for other in folder.parent.iterdir():
+        with suppress(FileNotFoundError):  # another process tidies too
+            begun = other.name.startswith(".") and time.time() - other.stat().st_mtime < _HOUR
+            if other != folder and not begun:
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def _check(folder: Path) -> None:

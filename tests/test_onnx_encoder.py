@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -105,6 +106,16 @@ def test_export_is_written_once_and_reopened(tmp_path: Path) -> None:
     assert graph.stat().st_mtime_ns == written
     assert second.fingerprint == first.fingerprint
     assert [path.name for path in (tmp_path / "encoders").iterdir()] == [graph.parent.name]
+
+
+@pytest.mark.slow
+def test_a_new_export_takes_the_place_of_other_versions(tmp_path: Path) -> None:
+    folders = [tmp_path / "encoders" / name for name in ("older", ".export-old", ".export-new")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    os.utime(folders[1], (0, 0))
+    open_default(tmp_path)
+    assert [folder.exists() for folder in folders] == [False, False, True]
 
 
 @pytest.mark.slow
