@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rag.check import Finding, check
     from rag.errors import DigestRagError, SettingError
     from rag.llamaindex import as_query_engine, as_retriever
+    from rag.offers import models
     from rag.search import search
     from rag.settings import Settings
     from rag.support import Verdict, support
@@ -54,6 +55,7 @@ _HOME = {
     "as_retriever": "llamaindex",
     "papers": "catalog",
     "status": "catalog",
+    "models": "offers",
     "check": "check",
     "Finding": "check",
     "support": "support",
@@ -116,6 +118,7 @@ __all__ = [
     "build_index",
     "check",
     "ensure_index",
+    "models",
     "papers",
     "prepare",
     "search",

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rag.once import once
 
 WEIGHTS = Path(__file__).parent / "weights" / "support.safetensors"
 # Tokens looked at of a sentence, and of the texts that it is held against.
@@ -82,7 +83,7 @@ def entailment_by(encoder: object) -> Entailment | None:
     return Entailment(loaded[0], cast("TokenEncoder", encoder))
 
 
-@cache
+@once
 def _loaded(path: Path) -> tuple[Weights, str] | None:
     from safetensors import SafetensorError, safe_open
 

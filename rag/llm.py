@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from rag.errors import LLMError, SettingError
+from rag.once import once
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def load_llm(spec: str, settings: Settings) -> LLM | None:
     return _load(kind, address, model, settings)
 
 
-@cache
+@once
 def _load(kind: Kind, address: str, model: str, settings: Settings) -> LLM:
     match kind:
         case "openai":
@@ -118,8 +118,8 @@ def _openai_like(address: str, model: str, context: int, key: str, settings: Set
 
     options: dict[str, Any] = {
         "timeout": httpx.Timeout(settings.llm_timeout, connect=_CONNECT_SECONDS),
-        "auth": _bearer(key),
-        "trust_env": not _is_local(address),
+        "auth": bearer(key),
+        "trust_env": not is_local(address),
     }
     llm = Compatible(
         model=model,
@@ -140,8 +140,11 @@ def _openai_like(address: str, model: str, context: int, key: str, settings: Set
 
 
 def _ollama(model: str, settings: Settings) -> LLM:
-    address = _ollama_address(settings.ollama_host)
-    shown = _ask(f"{address}/api/show", settings, {"model": model})
+    address = ollama_address(settings.ollama_host)
+    try:
+        shown = _ask(f"{address}/api/show", settings, {"model": model})
+    except LLMError as error:
+        raise LLMError(error.message, "Run 'ollama serve', or set OLLAMA_HOST.") from None
     if shown.status_code == 404:
         raise LLMError(f"Ollama does not have the model '{model}'.", f"Run 'ollama pull {model}'.")
     info = _json(shown).get("model_info")
@@ -158,7 +161,7 @@ def _ollama(model: str, settings: Settings) -> LLM:
     options: dict[str, Any] = {
         "host": address,
         "timeout": settings.llm_timeout,
-        "trust_env": not _is_local(address),
+        "trust_env": not is_local(address),
     }
     llm: LLM = Ollama(
         model=model,
@@ -217,11 +220,11 @@ def _ask(url: str, settings: Settings, body: dict[str, str] | None = None) -> ht
             "POST" if body else "GET",
             url,
             json=body,
-            auth=_bearer(settings.llm_key) if body is None else None,
+            auth=bearer(settings.llm_key) if body is None else None,
             timeout=httpx.Timeout(
                 min(_PROBE_SECONDS, settings.llm_timeout), connect=_CONNECT_SECONDS
             ),
-            trust_env=not _is_local(url),
+            trust_env=not is_local(url),
         )
     except (httpx.HTTPError, httpx.InvalidURL):
         # `from None`: the request in the cause holds the key.
@@ -244,7 +247,8 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _bearer(key: str) -> httpx.Auth:
+def bearer(key: str) -> httpx.Auth:
+    """Return what puts `key` into a request's header, and no key of another's making."""
     import httpx
 
     class Bearer(httpx.Auth):
@@ -277,7 +281,8 @@ def _address(text: str) -> tuple[str, str]:
     return url.rstrip("/"), model.strip()
 
 
-def _ollama_address(host: str) -> str:
+def ollama_address(host: str) -> str:
+    """Return Ollama's address for what may stand in OLLAMA_HOST: with or without a port."""
     text = host.strip().rstrip("/")
     text = text if "://" in text else f"http://{text}"
     # Servers listen on 0.0.0.0; nobody can call it.
@@ -285,7 +290,8 @@ def _ollama_address(host: str) -> str:
     return text if re.search(r":\d+$", text) or text.startswith("https") else f"{text}:11434"
 
 
-def _is_local(url: str) -> bool:
+def is_local(url: str) -> bool:
+    """Return whether the address is this machine, which no proxy is asked for."""
     return bool(_LOCAL.match(urlsplit(url).hostname or ""))
 
 

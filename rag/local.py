@@ -23,9 +23,9 @@ def load_local(name: str, settings: Settings) -> LLM:
     Raises `LLMError` when it can't be loaded. Nothing is downloaded: a model
     costs gigabytes, and fetching it is the reader's decision.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     try:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
         tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
         model: Any = AutoModelForCausalLM.from_pretrained(name, local_files_only=True, dtype="auto")
     except (OSError, ValueError, RuntimeError, ImportError) as error:

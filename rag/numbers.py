@@ -25,7 +25,10 @@ _WORDS = {
 }  # fmt: skip
 _WORD = re.compile(r"[A-Za-z]+|[一二两三四五六七八九十首半]")
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[.+_-]+[A-Za-z0-9]+)*")
-_LIST_NUMBER = re.compile(r"(?:^|(?<=[\s(（]))\d{1,2}[)）.](?=\s|$)")
+# "2. Then", "(2) then", and in Chinese without a space: "（2）然后".
+_LIST_NUMBER = re.compile(
+    r"(?:^|(?<=[\s(（；;，,。：:、]))\d{1,2}(?:[)）](?=\s|$|[^\W\d_])|\.(?=\s|$))"
+)
 
 
 def numbers_missing(sentence: str, text: str) -> tuple[str, ...]:

@@ -58,6 +58,9 @@ class OnnxEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return one L2-normalised row per query: (len(texts), dimension)."""
+        if len(texts) == 1:
+            # In the reader's own thread: not in line behind what others have encoded.
+            return unit_rows(self._vector(texts[0])[None, :])
         return self.encode_passages(texts)
 
     def encode_passages(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:

@@ -7,10 +7,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import LLMError
+from rag.once import once
 
 if TYPE_CHECKING:
     from llama_index.core.llms import ChatMessage, ChatResponse
@@ -74,7 +74,7 @@ def failure(error: Exception) -> LLMError:
 
 def _answered(status: int, text: str) -> LLMError:
     if status in _REFUSED:
-        return LLMError("The language model's server refuses the key.", "Set RAG_LLM_KEY.")
+        return LLMError("The language model's server refuses the key.", _KEYS)
     if status == _MISSING:
         return LLMError("The server does not know the model or the address.", "Correct RAG_LLM.")
     if status == _BUSY:
@@ -89,6 +89,7 @@ def _answered(status: int, text: str) -> LLMError:
 
 
 _TRY = "'digest-rag check' tests it."
+_KEYS = "Set RAG_LLM_KEY to a valid one, for openai:MODEL OPENAI_API_KEY."
 
 
 def _late(seconds: float, started: bool) -> LLMError:
@@ -141,11 +142,12 @@ def _in_thread(
     return stop.set
 
 
-@cache
+@once
 def _loop() -> asyncio.AbstractEventLoop:
     """Return the one event loop of this process's model requests.
 
-    A blocked read in a thread can't be cancelled, a task can, at any point.
+    A blocked read in a thread can't be cancelled, a task can, at any point. There must
+    not be two: a model's connections belong to the loop that opened them.
     """
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True, name="rag-llm-loop").start()

@@ -74,7 +74,8 @@ def respond(
     """Return the extractive answer to a question taken apart and put in its conversation.
 
     A `rough` one rests on the same papers, but its sentences are chosen by words
-    alone, which takes a fraction of the time: enough to tell a model what to read.
+    alone, and whether the paper states the detail asked for is left open. It takes
+    a fraction of the time: enough to tell a model what to read.
     """
     kept = set(resolved.focus) - set(understood.named)
     about = (Chip("about", ", ".join(i for i in resolved.focus if i in kept)),) if kept else ()
@@ -169,7 +170,9 @@ def _hits_of(case: _Case, arxiv_ids: Sequence[str]) -> list[Hit]:
 def _fact(case: _Case, hits: Sequence[Hit], *, sure: bool) -> Draft:
     paper = hits[0].paper
     chosen = _quotes(case, paper, BUDGET)
-    if sure and not states(case.index, case.question, paper, case.settings.false_refusals):
+    # A model reads the entry itself, and says what it does not state.
+    doubtful = sure and not case.rough
+    if doubtful and not states(case.index, case.question, paper, case.settings.false_refusals):
         reason = compose.phrase("no_detail", case.language, title=paper.title, id=paper.arxiv_id)
         said = compose.quoted(chosen[:1], paper.arxiv_id, case.language)
         text = f"{reason} {compose.phrase('does_say', case.language)} {said}"

@@ -133,6 +133,14 @@ class Settings:
             "help": "Size of the model's context in tokens; 0 asks its server.",
         },
     )
+    llm_choice: int = field(
+        default=1,
+        metadata={
+            "variable": "RAG_LLM_CHOICE",
+            "range": (0, 1),
+            "help": "1 offers the other models of the back end in the chat, 0 does not.",
+        },
+    )
     max_question: int = field(
         default=8000,
         metadata={
@@ -185,7 +193,7 @@ def _parse(name: str, variable: str, raw: str) -> object:
                 return Path(raw)
             case "dense_weight" | "false_refusals" | "llm_timeout" | "llm_first_token":
                 return float(raw)
-            case "port" | "max_question" | "truncate_dim" | "llm_context":
+            case "port" | "max_question" | "truncate_dim" | "llm_context" | "llm_choice":
                 return int(raw)
             case _:
                 return raw

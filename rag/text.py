@@ -33,8 +33,10 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|et al|etc|vs|cf|Fig|Figs|Eq|Eqs|Sec|Tab|No|Dr|Prof|St|approx|resp|"
     r"w\.r\.t|a\.k\.a|viz|ca|Ref|Refs|Thm|Def)|\b[A-Z])\.$"
 )
-_ENGLISH_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9$\\])")
+# Models write Markdown: the stars and strokes of emphasis may stand at either end.
+_ENGLISH_END = re.compile(r"[.!?][\"'”’)\]*_]*\s+(?=[\"'“‘(\[*_]*[A-Z0-9$\\])")
 _CHINESE_END = re.compile(r"[。！？][”’」』）)]*")
+_EMPHASIS = re.compile(r"\*{1,3}|_{1,3}")
 _PLAIN_LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"}
 )
@@ -118,11 +120,13 @@ def sentence_spans(text: str, language: Language) -> list[tuple[int, int]]:
         end = _CHINESE_END if language == "zh" else _ENGLISH_END
         start = 0
         for match in end.finditer(paragraph):
-            piece = paragraph[start : match.end()]
-            if language == "en" and _ABBREVIATION.search(piece.strip()):
+            stop = match.end()
+            if language == "en" and _ABBREVIATION.search(paragraph[start:stop].strip()):
                 continue
-            found.append(_stripped(piece, line + start))
-            start = match.end()
+            if language == "zh":
+                stop = _after_emphasis(paragraph, start, stop)
+            found.append(_stripped(paragraph[start:stop], line + start))
+            start = stop
         if paragraph[start:].strip():
             found.append(_stripped(paragraph[start:], line + start))
         line += len(paragraph) + 1
@@ -133,6 +137,12 @@ def _stripped(piece: str, at: int) -> tuple[int, int]:
     """Return where `piece`, which stands at `at`, starts and ends without outer white space."""
     start = at + len(piece) - len(piece.lstrip())
     return start, start + len(piece.strip())
+
+
+def _after_emphasis(paragraph: str, start: int, stop: int) -> int:
+    """Return where the sentence ends that may end in `**`; an opening one begins the next."""
+    mark = _EMPHASIS.match(paragraph, stop)
+    return mark.end() if mark and paragraph.count(mark[0], start, stop) % 2 else stop
 
 
 def fold(text: str) -> str:

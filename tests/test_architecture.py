@@ -12,7 +12,7 @@ RAG, UI = ROOT / "rag", ROOT / "ui"
 # module gets a place here, which is to decide what it may know.
 LAYERS = [
     {"types"},
-    {"errors", "fusion"},
+    {"errors", "fusion", "once"},
     {"settings", "text"},
     {
         "layouts.base",
@@ -51,7 +51,7 @@ LAYERS = [
     {"build"},
     {"extract", "guard", "replies", "local", "support", "reasoning", "watch"},
     {"chat", "details", "compose", "cite", "prompt", "llm"},
-    {"judge", "reading", "condense"},
+    {"judge", "reading", "condense", "offers"},
     {"respond", "generate"},
     {"answer"},
     {"evaluate", "llamaindex", "check"},

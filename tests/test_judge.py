@@ -1,4 +1,8 @@
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag.judge import is_about_evidence, judge
 from rag.types import Passage
@@ -39,6 +43,12 @@ def judged(text: str) -> str:
         (
             "PPA cuts attacks and retrieval improves accuracy [2506.05739] [2505.00018].",
             "PPA cuts attacks and retrieval improves accuracy [2506.05739] [2505.00018].",
+        ),
+        # A sentence that begins in bold is one of its own.
+        (
+            "PPA varies prompts [2506.05739]. **Bananas** grow on islands.",
+            "PPA varies prompts [2506.05739]. **Bananas** grow on islands "
+            "(not confirmed by the source).",
         ),
         # Headings, lead-ins, questions and remarks on the evidence claim nothing.
         ("Two papers bear on this:", "Two papers bear on this:"),
@@ -101,3 +111,20 @@ def test_no_text_is_encoded_twice() -> None:
 )
 def test_a_remark_on_the_evidence_is_known(text: str, about: bool) -> None:
     assert is_about_evidence(text) is about
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *("PPA", " varies prompts", "Bananas grow", "Retrieval improves accuracy", "香蕉"),
+                *(". ", "**", "*", "_", "\n", "- ", "2. ", "## ", "。", "！", ") ", '"', ": "),
+            ]
+        ),
+        max_size=20,
+    ).map("".join)
+)
+def test_nothing_of_an_answer_is_lost(text: str) -> None:
+    read = judged(text)
+    read = re.sub(r"\(not (?:confirmed by|in) the source[^)]*\)|\[250\d\.\d{5}\]", "", read)
+    assert "".join(read.split()) == "".join(text.split())

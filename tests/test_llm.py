@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +24,7 @@ from rag.replies import replies
 from rag.settings import Settings
 
 KEY = "sk-very-secret"
+READERS = 10
 
 
 @pytest.fixture
@@ -112,6 +114,33 @@ def test_the_only_model_needs_no_name(script: Script) -> None:
 def test_a_model_is_opened_once(script: Script) -> None:
     spec = f"{script.address}/v1#tiny"
     assert load_llm(spec, Settings()) is load_llm(spec, Settings())
+
+
+def test_ten_who_ask_at_the_same_moment_share_one_model_and_one_probe(script: Script) -> None:
+    spec, gate = f"{script.address}/v1#tiny", threading.Barrier(READERS)
+    found: list[LLM | None] = []
+
+    def ask() -> None:
+        gate.wait(30)
+        found.append(load_llm(spec, Settings()))
+
+    threads = [threading.Thread(target=ask) for _ in range(READERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(found) == READERS
+    assert len(set(map(id, found))) == 1
+    assert len(script.headers) == 1
+
+
+def test_a_model_that_could_not_be_reached_is_tried_again(script: Script) -> None:
+    spec = f"{script.address}/v1#tiny"
+    script.models_status = 401
+    with pytest.raises(LLMError):
+        load_llm(spec, Settings())
+    script.models_status = 200
+    assert load_llm(spec, Settings()) is not None
 
 
 @pytest.mark.parametrize("spec", ["http://127.0.0.1:9/v1#m", "ollama:m"])

@@ -130,7 +130,8 @@ def test_every_field_that_decides_what_is_indexed_is_in_the_manifest() -> None:
             "openai_key",
             "ollama_host",
         ),
-        *("llm_timeout", "llm_first_token", "llm_context", "max_question", "host", "port"),
+        *("llm_timeout", "llm_first_token", "llm_context", "llm_choice", "max_question"),
+        *("host", "port"),
     }
     assert {f.name for f in fields(Settings)} == fingerprinted | harmless
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,19 @@ def test_neighbours_do_not_change_a_vector(tmp_path: Path, abstracts: list[str])
     alone = np.concatenate([encoder.encode_passages([text]) for text in abstracts])
     assert np.array_equal(together, alone)
     assert np.array_equal(encoder.encode_queries(abstracts), alone)
+
+
+@pytest.mark.slow
+def test_a_question_does_not_stand_in_line_behind_passages(tmp_path: Path) -> None:
+    encoder, let = open_default(tmp_path), threading.Event()
+    # More than there are threads: whatever comes behind them waits.
+    waiting = [encoder._pool.submit(let.wait, 60) for _ in range(64)]
+    try:
+        row = encoder.encode_queries(["a cat"])
+    finally:
+        let.set()
+    assert not any(done.result() is False for done in waiting)
+    assert np.array_equal(row, encoder.encode_passages(["a cat"]))
 
 
 @pytest.mark.slow

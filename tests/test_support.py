@@ -1,3 +1,6 @@
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -6,7 +9,7 @@ import rag
 from rag.numbers import names_missing, numbers_missing
 from rag.polarity import direction, is_negated, opposites
 from rag.settings import Settings
-from rag.support import weigh
+from rag.support import Features, concluded, weigh
 
 TEXT = (
     "We present Polymorphic Prompt Assembling (PPA), built on GPT-4o and Qwen2.5-VL-7B. "
@@ -26,6 +29,7 @@ TEXT = (
         "In 3 settings.",
         "GPT-4o and Qwen2.5-VL-7B.",
         "1. The first of them.",
+        "（7）它更快；8）更准。",
         "降至1.85%，共1200个提示。",
         "攻击成功率从98.3％降到1.85％。",
     ],
@@ -102,6 +106,37 @@ def test_a_sentence_closer_in_its_opposite_is_not_supported() -> None:
 
     sentence = "PPA increases the attack success rate from 1.85% to 98.3%."
     assert weigh(sentence, [TEXT], encode=encode).label == "partly"
+
+
+@pytest.mark.parametrize(
+    ("recall", "similarity", "entailed", "contradicted", "label"),
+    [
+        (0.8, 0.6, 0.9, 0.05, "supported"),
+        # Likely contradicted, or neither said nor denied.
+        (0.8, 0.9, 0.3, 0.6, "partly"),
+        (0.8, 0.9, 0.3, 0.1, "partly"),
+        # Word for word, whatever the network makes of it, unless it sees the contrary.
+        (0.99, 0.99, 0.3, 0.1, "supported"),
+        (0.99, 0.99, 0.3, 0.6, "partly"),
+        # Few tokens find their like; one of both is enough not to be doubted.
+        (0.5, 0.6, 0.9, 0.05, "partly"),
+        (0.5, 0.4, 0.9, 0.05, "unsupported"),
+    ],
+)
+def test_where_tokens_are_compared_the_network_has_a_say(
+    recall: float, similarity: float, entailed: float, contradicted: float, label: str
+) -> None:
+    likely = {"entailed": math.log(entailed), "contradicted": math.log(contradicted)}
+    found = Features(
+        overlap=0.0, similarity=similarity, margin=0.0, reverse=0.0, recall=recall, neither=-1.0,
+        **likely,
+    )  # fmt: skip
+    assert concluded("PPA 降低了攻击成功率。", [TEXT], found).label == label
+    # A number that the text lacks outweighs all; a name it lacks leaves a doubt.
+    lacking = replace(found, missing_numbers=("7",))
+    assert concluded("It is 7.", [TEXT], lacking).label == "unsupported"
+    nameless = replace(found, missing_names=("Gemini",))
+    assert concluded("Gemini.", [TEXT], nameless).label != "supported"
 
 
 def test_polarity() -> None:

@@ -75,7 +75,19 @@ def test_clean(raw: str, expected: str) -> None:
     assert clean(raw) == expected
 
 
-@given(TRAPS.map(clean), st.sampled_from(["en", "zh"]))
+# What a model's Markdown is made of; pieces meet in every order.
+MARKDOWN = st.lists(
+    st.sampled_from(
+        [
+            *("**", "*", "_", "__", ". ", "! ", "。", "？", "”", " ", "\n", "- ", "1. ", "# "),
+            *("[2506.05739]", "A", "word", "e.g. ", "模型"),
+        ]
+    ),
+    max_size=30,
+).map("".join)
+
+
+@given(TRAPS.map(clean) | MARKDOWN, st.sampled_from(["en", "zh"]))
 def test_sentences_stand_verbatim_and_in_order_and_lose_nothing(
     text: str, language: Language
 ) -> None:
@@ -105,6 +117,10 @@ def test_sentences_stand_verbatim_and_in_order_and_lose_nothing(
         ("We use $x$. $y$ follows.", ["We use $x$.", "$y$ follows."]),
         ("a paragraph\n\nanother one", ["a paragraph", "another one"]),
         ("version 2.0 is out", ["version 2.0 is out"]),
+        ("It wins. **UDora** is next.", ["It wins.", "**UDora** is next."]),
+        ("**It wins.** *Then* it rests.", ["**It wins.**", "*Then* it rests."]),
+        ("__One.__ _Two_ follow.", ["__One.__", "_Two_ follow."]),
+        ("It uses a ** b. So c * d.", ["It uses a ** b.", "So c * d."]),
         ("", []),
     ],
 )
@@ -119,6 +135,8 @@ def test_english_sentences(text: str, expected: list[str]) -> None:
         ("他说“好。”然后走了。", ["他说“好。”", "然后走了。"]),
         ("提升3.5个点，e.g. GPT-4。完", ["提升3.5个点，e.g. GPT-4。", "完"]),
         ("没有句号", ["没有句号"]),
+        ("它更快。**UDora** 更准。", ["它更快。", "**UDora** 更准。"]),
+        ("**它更快。**然后*更准。*完", ["**它更快。**", "然后*更准。*", "完"]),
     ],
 )
 def test_chinese_sentences(text: str, expected: list[str]) -> None:

@@ -18,7 +18,7 @@ from ui.cards import panel_html
 from ui.layout import Page, dressable, dressed, lay_out
 from ui.render import escape
 from ui.session import FIELDS, Conversation, Way
-from ui.state import check_html, rebuild
+from ui.state import check_html, rebuild, writers
 from ui.texts import Language, preferred, text
 
 # So many readers are answered at the same time; the others wait in a queue.
@@ -134,9 +134,18 @@ def _dress(app: gr.Blocks, page: Page, settings: rag.Settings) -> None:
         updates[page.chips] |= _chips(conversation, language)
         return updates | {page.sources: _panel(conversation, settings, language)}
 
+    def offer(language: Language) -> dict[str, Any]:
+        # By itself, because the model's server may take its time.
+        update: dict[str, Any] = gr.update(
+            choices=writers(settings, language), label=text(language, "writer")
+        )
+        return update
+
     outputs = [*dressable(page), page.sources]
-    app.load(greet, None, outputs, **_PRIVATE)
+    greeted = app.load(greet, None, outputs, **_PRIVATE)
     page.language.input(translate, [page.conversation, page.language], outputs, **_PRIVATE)
+    for event in (greeted.then, page.language.input):
+        event(offer, page.language, page.writer, **_PRIVATE)
 
 
 def _converse(page: Page, settings: rag.Settings) -> None:
@@ -146,7 +155,7 @@ def _converse(page: Page, settings: rag.Settings) -> None:
     def respond(
         question: str, conversation: Conversation, language: Language, llm: str, *fields: object
     ) -> Iterator[tuple[Any, ...]]:
-        yield from ask(question, conversation, _way(language, llm, fields))
+        yield from ask(question, conversation, _way(settings, language, llm, fields))
 
     def ask(question: str, conversation: Conversation, way: Way) -> Iterator[tuple[Any, ...]]:
         language = way.language
@@ -171,7 +180,7 @@ def _converse(page: Page, settings: rag.Settings) -> None:
         if not conversation:
             return
         without = session.taken_back(conversation, kept)
-        way = replace(_way(language, llm, fields), without=without)
+        way = replace(_way(settings, language, llm, fields), without=without)
         yield from ask(conversation[-1].question, conversation[:-1], way)
 
     def respond_to_example(
@@ -239,7 +248,7 @@ def _maintain(page: Page, settings: rag.Settings) -> None:
             yield f"<p>{escape(line)}</p>"
 
     def examine(language: Language, llm: str) -> Iterator[str]:
-        yield from check_html(settings, language, llm)
+        yield from check_html(settings, language, session.writer(llm, settings))
 
     def refresh(language: Language) -> dict[Any, Any]:
         updates = dressed(page, settings, language)
@@ -259,8 +268,9 @@ def _maintain(page: Page, settings: rag.Settings) -> None:
     built.then(refresh, page.language, [page.index, page.state, *page.form], **_PRIVATE)
 
 
-def _way(language: Language, llm: str, fields: Sequence[object]) -> Way:
-    return Way(language, session.make_filters(dict(zip(FIELDS, fields, strict=True))), llm)
+def _way(settings: rag.Settings, language: Language, llm: str, fields: Sequence[object]) -> Way:
+    filters = session.make_filters(dict(zip(FIELDS, fields, strict=True)))
+    return Way(language, filters, session.writer(llm, settings))
 
 
 def _chips(conversation: Conversation, language: Language) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Page:
     bibtex: gr.Button
     filters: gr.Accordion
     reset: gr.Button
-    writer: gr.Radio
+    writer: gr.Dropdown
     sources_title: gr.HTML
     sources: gr.HTML
     index: gr.Accordion
@@ -101,13 +101,13 @@ def _conversation(settings: rag.Settings) -> dict[str, Any]:
         submit_btn=True,
         autofocus=True,
     )
-    # Only what the settings name: an address typed here would be sent their key.
-    has_model = settings.llm != "none"
-    parts["writer"] = gr.Radio(
+    # A choice, not a field: an address typed here would be sent the settings' key.
+    parts["writer"] = gr.Dropdown(
         [("", ""), ("", "none")],
         value="",
-        visible=has_model,
+        visible=settings.llm != "none",
         show_label=False,
+        filterable=False,
         container=False,
         elem_id="writer",
     )
@@ -151,13 +151,6 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
         ),
         page.chips: gr.update(label=say("chips")),
         page.box: gr.update(placeholder=say("ask"), label=say("question")),
-        page.writer: gr.update(
-            label=say("writer"),
-            choices=[
-                (text(language, "writer_model", model=settings.llm.rpartition("#")[2]), ""),
-                (say("writer_quotes"), "none"),
-            ],
-        ),
         page.filters: gr.update(label=say("filters")),
         page.reset: gr.update(value=say("filters_reset")),
         page.sources_title: f"<h2>{escape(say('sources'))}</h2>",
@@ -177,8 +170,5 @@ def dressed(page: Page, settings: rag.Settings, language: Language) -> dict[Any,
 
 def dressable(page: Page) -> list[Any]:
     """Return the components that `dressed` updates."""
-    names = (
-        "header language chat chips box writer filters reset sources_title index state "
-        "rebuild check"
-    )
+    names = "header language chat chips box filters reset sources_title index state rebuild check"
     return [*(getattr(page, name) for name in (*names.split(), *_BUTTONS)), *page.form]

@@ -67,6 +67,15 @@ class Way:
     without: tuple[rag.ChipField, ...] = ()
 
 
+def writer(chosen: str, settings: rag.Settings) -> str:
+    """Return the spec a reader chose, "" (the setting's model) for one that was not offered.
+
+    A request need not come from the page, and no address but the settings' may be called.
+    """
+    offered = chosen in {"", "none"} or chosen in rag.models(settings).values()
+    return chosen if offered else ""
+
+
 def ask(
     conversation: Conversation, question: str, way: Way, settings: rag.Settings
 ) -> Iterator[Conversation]:

@@ -78,6 +78,20 @@ def choices(status: rag.Status, language: Language) -> dict[str, Choices]:
     }
 
 
+def writers(settings: rag.Settings, language: Language) -> Choices:
+    """Return (label, value) of who may write the answer; "" is the setting's model."""
+    offered = rag.models(settings)
+    written: Choices = [
+        (_written_by(name, language), "" if spec == settings.llm else spec)
+        for name, spec in offered.items()
+    ]
+    return [*written, (text(language, "writer_quotes"), "none")]
+
+
+def _written_by(name: str, language: Language) -> str:
+    return text(language, "writer_model", model=name) if name else text(language, "writer_any")
+
+
 def example_questions(settings: rag.Settings, language: Language) -> list[str]:
     """Return questions that the reader's own index can answer, in both languages.
 

@@ -91,6 +91,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "part_language model": ("Language model", "语言模型"),
     "writer": ("Answers are", "回答方式"),
     "writer_quotes": ("Quoted, without a model", "只摘录原文"),
+    "writer_any": ("Written by a language model", "由语言模型撰写"),
     "writer_model": ("Written by {model}", "由 {model} 撰写"),
     "no_sources": ("no source", "无来源"),
     "one_source": ("1 source", "1 个来源"),
