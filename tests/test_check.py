@@ -27,6 +27,7 @@ def parts(settings: Settings) -> dict[str, Finding]:
     return {finding.part: finding for finding in check(settings)}
 
 
+@pytest.mark.slow
 def test_everything_works(script: Script, seed_settings: Settings) -> None:
     script.enqueue("OK, it does.")
     found = parts(replace(seed_settings, llm=f"{script.address}/v1#tiny"))

@@ -366,6 +366,7 @@ def test_an_error_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert "digest-rag index" in done.stderr
 
 
+@pytest.mark.slow
 def test_check_prints_a_line_per_part_and_fails_when_one_does(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("check", "--json")
     assert code == 0

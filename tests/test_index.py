@@ -313,6 +313,7 @@ PARTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("damage", ["missing", "empty", "rubbish", "flipped"])
 def test_a_damaged_part_is_named_and_mended(

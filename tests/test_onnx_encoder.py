@@ -174,6 +174,7 @@ def test_failed_export_leaves_nothing_behind(
     assert list((tmp_path / "encoders").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_answering_imports_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from rag.onnx_encoder import open_default; "
@@ -204,6 +205,7 @@ def test_quantised_rows_come_back_within_half_a_step() -> None:
     assert np.all(np.abs(values * scales[:, None] - rows) <= scales[:, None] / 2 + 1e-6)
 
 
+@pytest.mark.slow
 def test_trained_weights_change_what_they_name(base: BertModel, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     words = ["强化学习", "论文"]
@@ -235,6 +237,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_sentences_come_out_of_the_same_pass(exported: Path) -> None:
     encoder = open_default(exported)
     long = "A title\n" + "One sentence of six words here. " * 80

@@ -271,6 +271,7 @@ def test_rebuilding_reports_and_ends_with_the_ledger(monkeypatch: pytest.MonkeyP
     assert lines[-1] == "Rebuilt: 3 entries, 2 papers, 0 failed."
 
 
+@pytest.mark.slow
 def test_every_stage_of_a_rebuild_has_a_name_of_its_own(
     tiny_settings: Callable[..., rag.Settings],
 ) -> None:
