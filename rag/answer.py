@@ -14,7 +14,7 @@ from rag.entail import entailment_by
 from rag.errors import LLMError
 from rag.index import Index, open_index
 from rag.llm import load_llm, parse_spec
-from rag.question import in_other_language, plain_question
+from rag.question import in_other_language, plain_question, wished_language
 from rag.respond import quotes_for, respond
 from rag.search import checked, search
 from rag.settings import Settings
@@ -96,9 +96,10 @@ def stream(  # noqa: PLR0913 (as `answer`)
     spec = settings.llm if llm is None else llm
     writer = _Writer(spec, settings) if _names_a_model(spec) else None
     index = open_index(settings)
-    understood = understand(plain_question(asked), index, filters, without)
+    plain, earlier, language = _in_language(plain_question(asked), history)
+    understood = understand(plain, index, filters, without, language)
     allowed = set(index.store.select(filters)) if filters else None
-    turns = () if "about" in without else history
+    turns = () if "about" in without else earlier
     resolved = resolve(understood, turns, allowed)
     resolved = yield from _completed(resolved, understood, turns, writer)
     draft = respond(index, understood, resolved, settings, rough=bool(writer))
@@ -132,6 +133,21 @@ def prepare(settings: Settings | None = None, *, llm: str | None = None) -> None
     search("digest", top_k=1, settings=settings)
     if load_llm(spec, settings) is not None:
         import rag.generate  # noqa: F401 (it is enough that it is loaded)
+
+
+def _in_language(
+    question: str, history: Sequence[Turn]
+) -> tuple[str, Sequence[Turn], Language | None]:
+    """Return the question without a wish for a language, the turns before it, and the language.
+
+    A wish alone is the last question asked again.
+    """
+    plain, language = wished_language(question)
+    for place in range(len(history) - 1, -1, -1):
+        if plain:
+            break
+        plain, history = wished_language(history[place].question)[0], history[:place]
+    return plain or question, history, language
 
 
 def _as_asked(result: Answer, asked: str) -> Answer:

@@ -86,6 +86,7 @@ class Resolved:
     focus: tuple[str, ...] = ()
     lean: tuple[str, ...] = ()
     compares: bool = False
+    among: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     lost: bool = False
 

@@ -61,6 +61,14 @@ _PHRASES: dict[str, dict[Language, str]] = {
         "en": "Ask about the papers in the digests whenever you like.",
         "zh": "欢迎随时就摘要中的论文提问。",
     },
+    "about_program": {
+        "en": "This answers questions about the papers in the indexed arXiv digests, from the "
+        "digests alone and with the arXiv id of every paper: ask what a paper says, for papers on "
+        "a topic or by an author, day or category, or for a comparison.",
+        "zh": "这里只根据已收录的 arXiv 摘要回答问题，并注明论文的 arXiv 编号："
+        "可以问某篇论文讲了什么，"
+        "按主题、作者、日期或类别找论文，也可以比较几篇论文。",
+    },
     "no_referent": {
         "en": "It is not clear which paper is meant. Name it, please, or say what it is about.",
         "zh": "不清楚指的是哪篇论文，请给出名称或说明内容。",

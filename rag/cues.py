@@ -68,8 +68,10 @@ FIELD = re.compile(
     r"\bauthors? of\b|\bwho (?:wrote|are the authors|is the author|were the authors)|"
     r"\bauthors?\b.*\?|"
     r"\baffiliat\w+|"
-    r"\bwhich (?:lab|university|institution)|作者(?:是谁|有哪些|都有谁)|谁写的|哪个(?:机构|学校|"
-    r"团队|实验室)|哪家机构",
+    r"\bwhich (?:lab|university|institution)|"
+    r"作者(?:们|都|分别|具体)*[是有叫]?(?:谁|哪[些几]?[个位]?人?(?!\w))|"
+    r"(?:谁是|有[哪几][些几]?[个位]?)作者|谁(?:写|发表|提出)的|作者(?:名单|列表|信息)|"
+    r"^\W*作者(?:呢|是)?\W*$|哪个(?:机构|学校|团队|实验室)|哪家机构",
     re.IGNORECASE,
 )
 HOUSEKEEPING = frozenset(
@@ -95,6 +97,23 @@ SMALL_TALK = re.compile(
     r"[\W_]*(?:(?:hello|hi|hey|good (?:morning|evening)|thanks|thank you|thx|cheers|ok(?:ay)?|"
     r"great|cool|nice|perfect|good|bye|goodbye|so much|a lot|very much|there)[\W_]*|"
     r"(?:你好|您好|早上好|晚上好|谢谢|多谢|感谢|好的|好|嗯|明白了?|知道了|再见|你|您|啊|呀|啦)[\W_]*)+",
+    re.IGNORECASE,
+)
+# Asked of the program itself: what it is and what it is for.
+_GREETING = r"[\W_]*(?:(?:hello|hi|hey|please|ok(?:ay)?|thanks|你好|您好|请问|那)[\W_]+|请问|那)*"
+ABOUT_PROGRAM = re.compile(
+    _GREETING + r"(?:help(?: me)?|(?:what|who) are you|what(?: else)? (?:can|do) you do|"
+    r"what(?: is|['’]s) this (?:program|tool|chat|app)|how (?:can|do) you (?:help|work)(?: me)?|"
+    r"what can (?:i|you) (?:ask|help|answer)(?: you| me)?(?: with| about)?|"
+    r"how (?:do|can|should) i use (?:you|this (?:program|tool|chat|app))|"
+    r"(?:introduce|tell me about|describe) yourself|are you (?:an? )?(?:ai|bot|robot|human|"
+    r"chatgpt|gpt|llm|language model)|"
+    r"[你您](?:到底)?(?:是|叫)(?:谁|什么|啥|做什么的|干什么的|干嘛的|什么名字)|"
+    r"[你您](?:都|还)?(?:能|会|可以)"
+    r"(?:帮我)?(?:做|干|回答|帮)?(?:些|点|到)?(?:什么|啥|哪些)(?:事情?|忙|问题)?|"
+    r"[你您]有(?:什么|哪些)"
+    r"(?:功能|用|用处|本领|能力)|(?:自我介绍|介绍一?下?你自己)|帮助|使用(?:说明|方法|帮助)|"
+    r"(?:怎么|如何)(?:使用|用)(?:你|这个)?)(?:呢|啊|呀|吗)?[\W_]*(?:please|for)?[\W_]*",
     re.IGNORECASE,
 )
 NAME_LIKE = re.compile(r"(?<![\w./-])[A-Z][A-Za-z0-9-]{4,}(?![\w/])")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rag import compose, cues, extract
-from rag.aspects import content
+from rag import compose, extract
 from rag.chat import Resolved
 from rag.details import states
 from rag.evidence import relevant, supports
+from rag.framing import OF_NO_PAPER, about_chip, narrowed, unanswerable
 from rag.index import Index
 from rag.names import quotes_title
 from rag.search import find
@@ -50,6 +49,11 @@ class _Case:
         return self.understood.language
 
     @property
+    def asked(self) -> str:
+        """The reader's own words, or what completes them where they name no topic."""
+        return self.understood.question if self.understood.topic else self.question
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What every answer says of itself."""
         return {
@@ -77,10 +81,12 @@ def respond(
     alone, and whether the paper states the detail asked for is left open. It takes
     a fraction of the time: enough to tell a model what to read.
     """
-    kept = set(resolved.focus) - set(understood.named)
-    about = (Chip("about", ", ".join(i for i in resolved.focus if i in kept)),) if kept else ()
+    if resolved.among:
+        understood = narrowed(understood, resolved.among)
+    reason = unanswerable(understood, resolved)
+    about = () if reason in OF_NO_PAPER else about_chip(understood, resolved)
     case = _Case(index, understood, settings, resolved.question, about, rough)
-    if reason := _unanswerable(understood, resolved):
+    if reason:
         return _refuse(case, (), compose.phrase(reason, case.language))
     if resolved.missing:
         what = ", ".join(resolved.missing)
@@ -91,11 +97,12 @@ def respond(
     if understood.filters and not understood.topic and not understood.named:
         return _look_up(case)
     papers = resolved.focus or understood.named
-    if understood.kind in ("count", "list") and not understood.topic and not papers:
+    bare = not understood.topic and resolved.question == understood.question
+    if understood.kind in ("count", "list") and bare and not papers:
         return _look_up(case)
     surely = resolved.focus or understood.surely
     if understood.kind == "field" and papers:
-        return _field(case, papers[0])
+        return _fields(case, papers)
     if len(papers) > 1 and (resolved.compares or understood.kind == "comparison"):
         return _compare(case, papers)
     if surely:
@@ -103,24 +110,8 @@ def respond(
     return _searched(case, resolved)
 
 
-def _unanswerable(understood: Understood, resolved: Resolved) -> str:
-    """Return the name of our sentence about a question that asks nothing of the digests."""
-    if not re.search(r"\w", understood.question):
-        return "no_words"
-    if cues.SMALL_TALK.fullmatch(understood.question):
-        return "small_talk"
-    if resolved.lost:
-        return "no_referent"
-    if understood.named or understood.filters or understood.unknown or resolved.missing:
-        return ""
-    if cues.asks_for_prompt(understood.question):
-        return "not_about"
-    pointless = understood.kind == "fact" and not content(understood.question)
-    return "no_referent" if pointless and not (resolved.focus or resolved.lean) else ""
-
-
 def _searched(case: _Case, resolved: Resolved) -> Draft:
-    asked = dict.fromkeys((case.understood.question, case.question))
+    asked = dict.fromkeys((case.asked, case.question))
     found = {question: _found(case, question) for question in asked}
     hits = _merged(list(found.values()))
     if not hits and case.understood.filters:
@@ -247,6 +238,22 @@ def _field(case: _Case, arxiv_id: str) -> Draft:
     text = compose.phrase("authors", case.language, title=paper.title, id=arxiv_id, names=names)
     answer = _answer(case, text, _hits_of(case, [arxiv_id]), [(paper, ())])
     return Draft(replace(answer, mode="lookup"))
+
+
+def _fields(case: _Case, arxiv_ids: Sequence[str]) -> Draft:
+    """Return the look-up of each paper, one line each."""
+    drafts = [_field(case, arxiv_id) for arxiv_id in arxiv_ids]
+    answers = [draft.answer for draft in drafts]
+    told = [one for one in answers if not one.is_refusal]
+    first = (told or answers)[0]
+    return Draft(
+        replace(
+            first,
+            text="\n".join(one.text for one in answers),
+            citations=tuple(c for one in answers for c in one.citations),
+            hits=tuple(hit for one in answers for hit in one.hits),
+        )
+    )
 
 
 def _refuse(

@@ -20,7 +20,7 @@ from rag.layouts.base import ARXIV_ID
 from rag.lexical import tokens
 from rag.names import closest_name, name_key
 from rag.papers import author_key
-from rag.text import language_of
+from rag.question import question_language
 from rag.types import Announce, Chip, ChipField, Filters, Kind, Language
 
 # A made-up word in one paper's text names it; a shared one, or an acronym, does not.
@@ -58,9 +58,11 @@ def understand(
     index: Index,
     filters: Filters | None = None,
     without: Collection[ChipField] = (),
+    language: Language | None = None,
 ) -> Understood:
     """Return what `question` asks for, with `filters` given from outside kept.
 
+    `language` is the answer's where the reader wished for one, else the question's.
     The fields of chips in `without` are not looked for, though the words that named
     them stay no part of the topic.
     """
@@ -96,7 +98,7 @@ def understand(
     topic = bool(_content(_without(question, spans)))
     return Understood(
         question=question,
-        language=language_of(question),
+        language=language or question_language(question),
         kind=_kind(question, named, bool(found)),
         filters=_joined(filters or Filters(), found),
         named=named,
@@ -166,16 +168,22 @@ def _authors(
     question: str, index: Index
 ) -> tuple[tuple[str, ...], tuple[str, ...], list[tuple[int, int]]]:
     """Return the authors asked for, those that no digest has, and where they stand."""
+    found = {author_key(name): name for name in index.store.authors_in(question)}
+    spans = {key: _span_of(name, question) for key, name in found.items()}
     match = cues.AUTHOR.search(question)
-    if match:
-        name = next(g for g in match.groups() if g).strip(" .,'’?")
-        key = author_key(name)
-        if index.store.has_author(key):
-            return (name,), (), [match.span()]
-        if len(key.split()) > 1:
-            return (), (name,), [match.span()]
-    full = tuple(index.store.authors_in(question))
-    return full, (), [_span_of(name, question) for name in full]
+    if match is None:
+        return tuple(found), (), list(spans.values())
+    name = next(g for g in match.groups() if g).strip(" .,'’?")
+    key = author_key(name)
+    # Those named beside the one that the words point out, as the question writes them.
+    others = [question[slice(*spans[other])] for other in found if f" {other} " not in f" {key} "]
+    places = [match.span(), *spans.values()]
+    if index.store.has_author(key):
+        ordered = sorted((name, *others), key=question.find)
+        return tuple(ordered), (), places
+    if len(key.split()) > 1 and not any(f" {other} " in f" {key} " for other in found):
+        return tuple(others), (name,), places
+    return tuple(found), (), list(spans.values())
 
 
 def _led_by(authors: tuple[str, ...], index: Index) -> tuple[str, ...]:
