@@ -117,6 +117,37 @@ DETAILS: tuple[_Sign, ...] = _signs(
 )
 
 
+# What any paper has, so that a word for it tells no new subject.
+_PARTS = frozenset(
+    tokens(
+        "result finding outcome score method approach technique algorithm architecture design idea "
+        "detail step dataset data benchmark baseline experiment evaluation metric performance "
+        "accuracy ablation limitation weakness drawback strength advantage benefit contribution "
+        "novelty motivation reason purpose goal aim problem challenge question conclusion summary "
+        "introduction abstract title future next direction application example usage code cost "
+        "speed training trained train test tested testing compare compared comparison contrast "
+        "difference different differ versus good better best bad worse work works effective help "
+        "explain describe elaborate summarize continue more further main key ok okay yes no thanks "
+        "thank now please chinese english say mean meaning happen happens sure really interesting "
+        "improve improvement gain importance important significance matter second first last third "
+        "two three former latter both all each other another"
+    )
+)
+_HAN_PARTS = re.compile(
+    r"结果|效果|性能|表现|指标|得分|准确率|方法|做法|思路|想法|算法|架构|结构|设计|原理|机制|细节|步骤|流程|数据集?|基准|基线|"
+    r"实验|评估|评测|消融|局限性?|不足|缺点|缺陷|优点|优势|好处|贡献|创新点?|亮点|动机|原因|目的|目标|意义|问题|挑战|"
+    r"结论|总结|概括|摘要|标题|未来|下一步|展望|应用|场景|例子|代码|开源|成本|速度|效率|训练|测试|相?比较?|对比|区别|差别|"
+    r"不同|差异|解释|详细|继续|更多|重要|关键|核心|有效|好用?|厉害|提升|改进|解决|使用|实现|谢谢|明白|知道|那么|为何|"
+    r"具体|另外|第[一二三四五六七八九十]|最后|前者|后者|两|几|比|能|可以|说说|讲讲|详细|一点|下|请|再|还|呀|啊|嗯|所以|然后"
+)
+
+
+def own_topic(question: str) -> bool:
+    """Return whether the question has a subject beside what any paper has, such as results."""
+    bare = _HAN_PARTS.sub(" ", question)
+    return any(token not in _PARTS and not token.isdigit() for token in content(bare))
+
+
 def content(question: str) -> list[str]:
     """Return the question's tokens without those that only ask, once each, in order."""
     found = tokens(HAN_ASKING.sub(" ", question))

@@ -8,66 +8,17 @@ when it names another paper, says that the topic changes, or asks for a paper.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from rag.aspects import DETAILS, content
+from rag import pointers as words
+from rag.aspects import DETAILS, content, own_topic
 from rag.layouts.base import ARXIV_ID
 from rag.lexical import tokens
+from rag.names import MADE
 from rag.types import Turn
 from rag.understand import Understood
 
-_ORDINALS = {
-    "first": 0, "1st": 0, "former": 0, "second": 1, "2nd": 1, "latter": 1, "third": 2, "3rd": 2,
-    "fourth": 3, "fifth": 4, "last": -1, "一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "后": -1,
-}  # fmt: skip
-_ORDINAL = re.compile(
-    r"\bthe (?P<en>first|1st|former|second|2nd|latter|third|3rd|fourth|fifth|last)\b(?: one| "
-    r"paper)?"
-    r"|第(?P<zh>[一二三四五])[篇个]|(?P<pair>前者|后者)|最(?P<last>后)一[篇个]",
-    re.IGNORECASE,
-)
-# One of several that were listed, not the first paper to do something.
-_ONE_OF_THEM = re.compile(
-    r"\bthe (?:first|1st|second|2nd|third|3rd|fourth|fifth|last) (?:one|paper)\b"
-    r"(?! (?:to|that|which|who|on|about)\b)|\bthe (?:former|latter)\b"
-    r"|第[一二三四五六七八九十][篇个]|最后一[篇个]|前者|后者",
-    re.IGNORECASE,
-)
-_POINTS = re.compile(
-    r"\b(?:it|its|they|their|them|this (?:paper|work|method|model|approach|one)|that (?:paper|work|"
-    r"method|model|approach|one)|these|those|the (?:paper|authors|same|method|model|approach))\b"
-    r"|它们?|他们|其(?!他|它|中|实|余)|这篇|该(?:论文|文|方法|模型|工作|框架)|这个(?:方法|模型|"
-    r"工作|框架)?|作者",
-    re.IGNORECASE,
-)
-_CONTINUES = re.compile(
-    r"^\s*(?:and\b|so\b|but\b|also\b|then\b|what about|how about|why\b|ok(?:ay)?[,.\s]+(?:and|so|"
-    r"but)\b|"
-    r"那么?(?!篇)|还有(?!一篇|别的)|另外它|然后|所以|具体|效果|结果|代码|开源)",
-    re.IGNORECASE,
-)
-_CHANGES = re.compile(
-    r"\b(?:different (?:thing|topic|question|subject)|something else|change (?:of )?(?:the "
-    r")?(?:topic|"
-    r"subject)|new topic|unrelated|by the way|another (?:topic|question)|moving on|switching)\b"
-    r"|换个(?:话题|问题|方向)|换一个|另一个问题|另外问|题外|顺便问|再问一个|话说",
-    re.IGNORECASE,
-)
-_SEARCHES = re.compile(
-    r"\b(?:is|are) there\b|\bany(?:one|body|thing)?\b (?:\w+ )?(?:paper|work|on|that|who|about)|"
-    r"\bwhich (?:paper|one|work)|\banother (?:paper|one)|\bother (?:papers|works?)|\bhas "
-    r"anyone\b|\bpapers?\b (?:on|about)"
-    r"|有没有|有木有|有人|[哪那]一?篇|还有一篇|另一篇|别的|其他|求|(?<![它其这该])有(?![效用趣]).{0,12}吗",
-    re.IGNORECASE,
-)
-_COMPARES = re.compile(
-    r"\b(?:compar\w+|versus|vs\.?|differ\w*)\b|相比|对比|比较|区别|不同|差别|跟.{1,30}比|"
-    r"和.{1,30}比",
-    re.IGNORECASE,
-)
-_PAPERS = re.compile(r"\b(?:papers?|works?|articles?|stud(?:y|ies))\b|论文|文章|篇", re.IGNORECASE)
 _SHORT, _ONE_DETAIL = 4, 2
 
 
@@ -105,19 +56,27 @@ def resolve(
     if not previous:
         lost = _points_at_no_list(understood) or _points_at_nothing(understood)
         return Resolved(question, lost=lost)
-    if _CHANGES.search(question):
+    if words.CHANGES.search(question):
         return Resolved(question)
     others = tuple(i for i in understood.named if i not in previous[:1])
     if others:
-        if _COMPARES.search(question) and len(others) == 1:
+        joins = len(others) == 1 or words.POINTS.search(question)
+        if words.COMPARES.search(question) and joins:
             return Resolved(question, (previous[0], *others), compares=True)
         return Resolved(question)
     if understood.named:
         return Resolved(question, understood.named)
     if understood.unknown or understood.filtered:
         return Resolved(question)
-    if chosen := _ordinal(question, _listed(history, allowed)):
-        return _about(question, (chosen,), history)
+    listed = _listed(history, allowed)
+    if chosen := words.counted_out(question, listed):
+        return _about(question, chosen, history)
+    if listed and words.OF_THEM.search(question):
+        return Resolved(question, among=listed)
+    if compared := _compared(question, history, allowed):
+        return _about(question, compared, history)
+    if understood.kind in ("list", "count") and not understood.topic:
+        return Resolved(_last_topic(question, history))
     if _points_at_no_list(understood):
         return Resolved(question, lost=True)
     return _pointed(understood, previous, history)
@@ -134,31 +93,36 @@ def is_settled(resolved: Resolved, understood: Understood, history: Sequence[Tur
     if resolved.lean:
         return False
     question = understood.question
-    if understood.named or understood.unknown or understood.filters or _CHANGES.search(question):
+    if (
+        understood.named
+        or understood.unknown
+        or understood.filters
+        or words.CHANGES.search(question)
+    ):
         return True
     return bool(_papers(history, None)) or not _refers_back(question)
 
 
 def _refers_back(question: str) -> bool:
     """Return whether a question can't be understood without what was said before."""
-    if _SEARCHES.search(question):
+    if words.SEARCHES.search(question):
         return False
     short = len(set(tokens(question))) <= _SHORT
-    return short or bool(_POINTS.search(question) or _CONTINUES.search(question))
+    return short or bool(words.POINTS.search(question) or words.CONTINUES.search(question))
 
 
 def _points_at_no_list(understood: Understood) -> bool:
     """Return whether the question is about one of several papers, given that none are listed."""
-    return not _has_own(understood) and bool(_ONE_OF_THEM.search(understood.question))
+    return not _has_own(understood) and bool(words.ONE_OF_THEM.search(understood.question))
 
 
 def _points_at_nothing(understood: Understood) -> bool:
     """Return whether the question is about "it" and little else, given that there is no paper."""
     question = understood.question
-    if _has_own(understood) or _SEARCHES.search(question):
+    if _has_own(understood) or words.SEARCHES.search(question):
         return False
     bare = len(content(question)) <= _ONE_DETAIL
-    return bare and (understood.kind == "field" or bool(_POINTS.search(question)))
+    return bare and (understood.kind == "field" or bool(words.POINTS.search(question)))
 
 
 def _has_own(understood: Understood) -> bool:
@@ -169,7 +133,7 @@ def _asks_one_detail(question: str) -> bool:
     """Return whether all that is asked is a detail such as the code or the hardware."""
     return (
         len(content(question)) <= _ONE_DETAIL
-        and not _PAPERS.search(question)
+        and not words.PAPERS.search(question)
         and any(wanted.search(question) for wanted, _ in DETAILS)
     )
 
@@ -178,23 +142,61 @@ def _pointed(
     understood: Understood, previous: tuple[str, ...], history: Sequence[Turn]
 ) -> Resolved:
     question = understood.question
-    searches = bool(_SEARCHES.search(question)) and not _asks_one_detail(question)
-    if understood.kind == "field" or (_POINTS.search(question) and not searches):
-        several = _COMPARES.search(question) and len(previous) > 1
-        return _about(question, previous[:2] if several else previous[:1], history)
+    searches = bool(words.SEARCHES.search(question)) and not _asks_one_detail(question)
+    if understood.kind == "field" or (words.POINTS.search(question) and not searches):
+        return _about(question, previous[:1], history)
     if searches:
         return Resolved(question)
+    own = own_topic(question) and not _asks_one_detail(question)
+    if own and words.BROACHES.search(question):
+        return Resolved(question)
     short = len(set(tokens(question))) <= _SHORT or _asks_one_detail(question)
-    if short or _CONTINUES.search(question):
+    if not own and (short or words.CONTINUES.search(question)):
         return _about(question, previous[:1], history)
     return Resolved(question, lean=previous[:1])
+
+
+def _compared(
+    question: str, history: Sequence[Turn], allowed: Collection[str] | None
+) -> tuple[str, ...]:
+    """Return the papers that the question compares, of those talked about; () if it doesn't.
+
+    They are those of the last list, or the last two that single answers were about.
+    """
+    bare = not own_topic(question) and not words.POINTS.search(question)
+    compares = words.COMPARES.search(question) and (bare or words.BOTH.search(question))
+    if not (compares or words.TWO.search(question)):
+        return ()
+    discussed: list[str] = []
+    for turn in reversed(history):
+        cited = _cited(turn, allowed)
+        if len(cited) > 1:
+            # One of a list was opened, and the list is spoken of again.
+            return cited[:2] if len(discussed) < 2 else ()
+        discussed += [i for i in cited if i not in discussed]
+        if len(discussed) > 1:
+            outside = words.TO_OTHERS.search(question) and not words.BOTH.search(question)
+            return () if outside else (discussed[1], discussed[0])
+    return ()
+
+
+def _last_topic(question: str, history: Sequence[Turn]) -> str:
+    """Return a question for papers that has no topic with that of the last turn before it.
+
+    A name is no topic of other papers.
+    """
+    before = history[-1]
+    named = MADE.search(before.question) or not own_topic(before.question)
+    if named or before.answer.is_refusal or before.answer.mode == "lookup":
+        return question
+    return f"{before.question} {question}"
 
 
 def _about(question: str, focus: tuple[str, ...], history: Sequence[Turn]) -> Resolved:
     title = next(
         (c.title for t in reversed(history) for c in t.answer.citations if c.arxiv_id in focus), ""
     )
-    return Resolved(f"{title} {question}".strip(), focus)
+    return Resolved(f"{title} {question}".strip(), focus, compares=len(focus) > 1)
 
 
 def _missing(understood: Understood, history: Sequence[Turn]) -> tuple[str, ...]:
@@ -203,8 +205,8 @@ def _missing(understood: Understood, history: Sequence[Turn]) -> tuple[str, ...]
         return ()
     if (
         _has_own(understood)
-        or not _POINTS.search(understood.question)
-        or _SEARCHES.search(understood.question)
+        or not words.POINTS.search(understood.question)
+        or words.SEARCHES.search(understood.question)
     ):
         return ()
     return tuple(dict.fromkeys(m[1] for m in ARXIV_ID.finditer(history[-1].question)))
@@ -225,14 +227,3 @@ def _listed(history: Sequence[Turn], allowed: Collection[str] | None) -> tuple[s
 def _cited(turn: Turn, allowed: Collection[str] | None) -> tuple[str, ...]:
     cited = (citation.arxiv_id for citation in turn.answer.citations)
     return tuple(i for i in cited if allowed is None or i in allowed)
-
-
-def _ordinal(question: str, previous: tuple[str, ...]) -> str | None:
-    match = _ORDINAL.search(question)
-    if match is None or len(previous) < 2:
-        return None
-    if match["pair"]:
-        return previous[0 if match["pair"] == "前者" else 1]
-    word = next(g for g in (match["en"], match["zh"], match["last"]) if g).casefold()
-    place = _ORDINALS[word]
-    return previous[place] if -len(previous) <= place < len(previous) else None

@@ -143,6 +143,19 @@ def quotes_title(question: str, paper: Paper) -> bool:
     return False
 
 
+def title_parts(question: str) -> list[tuple[int, int, str]]:
+    """Return (start, end, key) of the capitalised runs of words that may be part of a title.
+
+    The longest comes first; each has two words or more beside stop words.
+    """
+    parts = []
+    for start, end, key in _spans(question):
+        words = [w for w in question[start:end].split() if w.casefold() not in STOP_WORDS]
+        if len(words) > 1 and all(word[0].isupper() for word in words):
+            parts.append((start, end, key))
+    return sorted(parts, key=lambda part: part[0] - part[1])
+
+
 def _spans(question: str) -> list[tuple[int, int, str]]:
     """Return (start, end, key) of every run of words that may be a name."""
     spans = []

@@ -18,7 +18,7 @@ from rag.dates import Days, find_days, span
 from rag.index import Index
 from rag.layouts.base import ARXIV_ID
 from rag.lexical import tokens
-from rag.names import closest_name, name_key
+from rag.names import IN_TITLE, closest_name, name_key, title_parts
 from rag.papers import author_key
 from rag.question import question_language
 from rag.types import Announce, Chip, ChipField, Filters, Kind, Language
@@ -28,6 +28,8 @@ from rag.types import Announce, Chip, ChipField, Filters, Kind, Language
 _NAMED, _SURE = 0.4, 0.75
 # A shorter file name, such as "ai", is a word before it is a digest.
 _TELLING = 6
+# So many letters of a title are a part of it; so many names of one paper hold them.
+_TELLING_PART, _FEW = 8, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,25 @@ def _ids(question: str, index: Index) -> tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def _named(question: str, index: Index) -> dict[str, float]:
-    return {i: weight for i, weight in index.mentions(question).items() if weight >= _NAMED}
+    found = {i: weight for i, weight in index.mentions(question).items() if weight >= _NAMED}
+    if len(found) < 2 and cues.COMPARE.search(question):
+        found |= {i: w for i, w in _by_part_of_title(question, index).items() if i not in found}
+    return found
+
+
+def _by_part_of_title(question: str, index: Index) -> dict[str, float]:
+    """Return the paper in whose title alone stands a part of it that the question writes.
+
+    A comparison is between two papers, and the second often goes by a few words.
+    """
+    for _, _, part in title_parts(question):
+        if len(part) < _TELLING_PART:
+            continue
+        keys = [key for key in index.name_keys if part in key]
+        owners = {i for papers in index.store.named(keys[:_FEW]).values() for i in papers}
+        if len(keys) <= _FEW and len(owners) == 1:
+            return dict.fromkeys(owners, IN_TITLE)
+    return {}
 
 
 def _authors(

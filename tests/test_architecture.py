@@ -30,7 +30,7 @@ LAYERS = [
     {"sentence_encoder", "onnx_encoder", "passages", "lexical", "remote", "durable"},
     {
         *("names", "digests", "question", "aspects", "cues", "postings", "invert"),
-        *("lexicon",),
+        *("lexicon", "pointers"),
     },
     {"training.recipe", "training.corpus", "training.network", "training.checkpoint", "training"},
     {
