@@ -28,14 +28,17 @@ class Resolved:
 
     `focus` are the arXiv ids it is about, empty for a new topic; `lean` is what
     it is about unless a search for the question itself finds something clearly
-    better. `question` is what is searched beside the original, the same when
-    nothing was added. `missing` are ids that the digests don't have and that it
-    points back at.
+    better, which takes more for a `fragment` of a few words. It `compares` those it
+    is about; `among` are the papers of a list that it chooses from. `question` is
+    what is searched beside the original, the same when nothing was added. `missing`
+    are ids that the digests don't have and that it points back at; `lost` is one
+    that points back at nothing.
     """
 
     question: str
     focus: tuple[str, ...] = ()
     lean: tuple[str, ...] = ()
+    fragment: bool = False
     compares: bool = False
     among: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -151,9 +154,10 @@ def _pointed(
     if own and words.BROACHES.search(question):
         return Resolved(question)
     short = len(set(tokens(question))) <= _SHORT or _asks_one_detail(question)
-    if not own and (short or words.CONTINUES.search(question)):
+    fragment = short or bool(words.CONTINUES.search(question))
+    if fragment and not own:
         return _about(question, previous[:1], history)
-    return Resolved(question, lean=previous[:1])
+    return Resolved(question, lean=previous[:1], fragment=fragment)
 
 
 def _compared(

@@ -12,6 +12,7 @@ from rag.aspects import content
 from rag.index import Index
 from rag.types import Hit, Language
 
+_CLEARLY_BETTER, _MOST = 0.35, 0.5
 _NEAR_BEST = 0.55
 # Fitted by benchmarks/refusal.py on described questions about papers that the
 # encoder was not trained on; docs/decisions/005-refusal.md says how and how well.
@@ -88,21 +89,39 @@ def score(found: Bearing, language: Language) -> float:
 def bearing(index: Index, question: str, hits: Sequence[Hit]) -> Bearing:
     """Return how the best of at least two hits bears on the question."""
     best, *others = hits
-    shared = coverage(index, question, best)
+    shared = coverage(index, question, best.paper.arxiv_id)
     return Bearing(
         near=best.dense,
         margin=best.dense - fmean(hit.dense for hit in others),
         shared=shared,
-        more=shared - fmean(coverage(index, question, hit) for hit in others[:_OTHERS]),
+        more=shared
+        - fmean(coverage(index, question, hit.paper.arxiv_id) for hit in others[:_OTHERS]),
         lead=best.score - others[0].score,
     )
 
 
-def coverage(index: Index, question: str, hit: Hit) -> float:
+def coverage(index: Index, question: str, arxiv_id: str) -> float:
     """Return the share of the question's information, by idf, that the paper's texts share."""
     weights = {token: index.rarity(token) for token in content(question)}
-    have = index.words(hit.paper.arxiv_id)
+    have = index.words(arxiv_id)
     return sum(w for t, w in weights.items() if t in have) / (sum(weights.values()) or 1.0)
+
+
+def prefers_another(
+    index: Index, question: str, hits: Sequence[Hit], before: str, *, fragment: bool
+) -> bool:
+    """Return whether the search clearly prefers another paper to `before`, talked about so far.
+
+    For a `fragment` of a few words, which is like any paper, that one also has to have
+    most of them, and more than the other.
+    """
+    scores = {hit.paper.arxiv_id: hit.score for hit in hits}
+    if not hits or hits[0].score - scores.get(before, 0.0) <= _CLEARLY_BETTER:
+        return False
+    if not fragment:
+        return True
+    found = coverage(index, question, hits[0].paper.arxiv_id)
+    return found > max(_MOST, coverage(index, question, before))
 
 
 def relevant(hits: Sequence[Hit]) -> list[Hit]:

@@ -9,7 +9,7 @@ from typing import Any
 from rag import compose, extract
 from rag.chat import Resolved
 from rag.details import states
-from rag.evidence import relevant, supports
+from rag.evidence import prefers_another, relevant, supports
 from rag.framing import OF_NO_PAPER, about_chip, narrowed, unanswerable
 from rag.index import Index
 from rag.names import quotes_title
@@ -22,7 +22,6 @@ _TOP = 10
 BUDGET = 105.0
 _LINE = 45.0
 _MOST_LISTED = 20
-_CLEARLY_BETTER = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,12 @@ def _searched(case: _Case, resolved: Resolved) -> Draft:
     if not hits and case.understood.filters:
         scope = compose.scope(case.understood.filters, case.language)
         return _refuse(case, (), compose.phrase("none", case.language, scope=scope))
-    if resolved.lean and not _stands_alone(hits, resolved.lean[0]):
-        return _fact(case, _hits_of(case, resolved.lean), sure=True)
+    before = resolved.lean[0] if resolved.lean else ""
+    if before and not prefers_another(
+        case.index, case.asked, hits, before, fragment=resolved.fragment
+    ):
+        leaning = replace(case, about=(Chip("about", before),))
+        return _fact(leaning, _hits_of(case, resolved.lean), sure=True)
     share = case.settings.false_refusals
     sure = (h and supports(case.index, q, case.language, h, share) for q, h in found.items())
     if not any(sure):
@@ -144,12 +147,6 @@ def _merged(searches: Sequence[Sequence[Hit]]) -> list[Hit]:
         if hit.score > known.score:
             best[hit.paper.arxiv_id] = hit
     return sorted(best.values(), key=lambda hit: -hit.score)[:_TOP]
-
-
-def _stands_alone(hits: Sequence[Hit], before: str) -> bool:
-    """Return whether the search clearly prefers another paper to the one talked about."""
-    scores = {hit.paper.arxiv_id: hit.score for hit in hits}
-    return bool(hits) and hits[0].score - scores.get(before, 0.0) > _CLEARLY_BETTER
 
 
 def _hits_of(case: _Case, arxiv_ids: Sequence[str]) -> list[Hit]:
