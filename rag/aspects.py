@@ -130,6 +130,7 @@ _PARTS = frozenset(
         "explain describe elaborate summarize continue more further main key ok okay yes no thanks "
         "thank now please chinese english say mean meaning happen happens sure really interesting "
         "improve improvement gain importance important significance matter second first last third "
+        "robust robustness scalability generalization generalisation efficiency "
         "two three former latter both all each other another"
     )
 )

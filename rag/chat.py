@@ -3,7 +3,9 @@
 No model is asked. A question stays with the papers of the last answer when it
 points at them (a pronoun, an ordinal), when it names nothing of its own and is
 too short to stand alone, or when it starts like a continuation; it leaves them
-when it names another paper, says that the topic changes, or asks for a paper.
+when it names another paper, says that the topic changes, or asks for a paper. A
+comparison is of the last two papers talked about, or of those of a list that it
+counts out; a question for some of a list is asked of its papers alone.
 """
 
 from __future__ import annotations
@@ -69,13 +71,15 @@ def resolve(
         return Resolved(question)
     if understood.named:
         return Resolved(question, understood.named)
+    listed = _listed(history, allowed, whole=not words.PAIR.search(question))
+    if listed and not understood.unknown and words.OF_THEM.search(question):
+        return Resolved(question, among=listed)
     if understood.unknown or understood.filtered:
         return Resolved(question)
-    listed = _listed(history, allowed)
     if chosen := words.counted_out(question, listed):
-        return _about(question, chosen, history)
-    if listed and words.OF_THEM.search(question):
-        return Resolved(question, among=listed)
+        beside = words.COMPARES.search(question) and words.IT.search(question)
+        opened = previous if beside and len(previous) == 1 else ()
+        return _about(question, tuple(dict.fromkeys((*opened, *chosen))), history)
     if compared := _compared(question, history, allowed):
         return _about(question, compared, history)
     if understood.kind in ("list", "count") and not understood.topic:
@@ -147,7 +151,8 @@ def _pointed(
     question = understood.question
     searches = bool(words.SEARCHES.search(question)) and not _asks_one_detail(question)
     if understood.kind == "field" or (words.POINTS.search(question) and not searches):
-        return _about(question, previous[:1], history)
+        several = words.COMPARES.search(question) and len(previous) > 1
+        return _about(question, previous[:2] if several else previous[:1], history)
     if searches:
         return Resolved(question)
     own = own_topic(question) and not _asks_one_detail(question)
@@ -221,10 +226,20 @@ def _papers(history: Sequence[Turn], allowed: Collection[str] | None) -> tuple[s
     return next((cited for turn in reversed(history) if (cited := _cited(turn, allowed))), ())
 
 
-def _listed(history: Sequence[Turn], allowed: Collection[str] | None) -> tuple[str, ...]:
-    """Return the papers of the last turn that cited several."""
-    lists = (_cited(turn, None) for turn in reversed(history))
-    last = next((cited for cited in lists if len(cited) > 1), ())
+def _listed(
+    history: Sequence[Turn], allowed: Collection[str] | None, *, whole: bool
+) -> tuple[str, ...]:
+    """Return the papers of the last turn that cited several.
+
+    The `whole` list is meant also where some of it were set side by side since.
+    """
+    last: tuple[str, ...] = ()
+    for turn in reversed(history):
+        cited = _cited(turn, None)
+        if len(cited) > 1 and (not last or set(last) < set(cited)):
+            last = cited
+            if not whole or turn.answer.kind in ("list", "count"):
+                break
     return last if allowed is None or set(last) <= set(allowed) else ()
 
 

@@ -13,6 +13,7 @@ from rag.understand import Understood
 
 # What is said to the program has no paper, whatever was talked about before.
 OF_NO_PAPER = frozenset({"small_talk", "about_program"})
+_HOW_MANY = re.compile(r"\bhow many\b|多少|几[篇个]", re.IGNORECASE)
 
 
 def about_chip(understood: Understood, resolved: Resolved) -> tuple[Chip, ...]:
@@ -23,7 +24,7 @@ def about_chip(understood: Understood, resolved: Resolved) -> tuple[Chip, ...]:
 
 def narrowed(understood: Understood, among: tuple[str, ...]) -> Understood:
     """Return the question as one for those of the papers `among` that fit it."""
-    kind: Kind = "count" if understood.kind == "count" else "list"
+    kind: Kind = "count" if _HOW_MANY.search(understood.question) else "list"
     return replace(understood, kind=kind, filters=replace(understood.filters, arxiv_ids=among))
 
 

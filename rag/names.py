@@ -150,8 +150,10 @@ def title_parts(question: str) -> list[tuple[int, int, str]]:
     """
     parts = []
     for start, end, key in _spans(question):
-        words = [w for w in question[start:end].split() if w.casefold() not in STOP_WORDS]
-        if len(words) > 1 and all(word[0].isupper() for word in words):
+        whole = question[start:end].split()
+        words = [w for w in whole if w.casefold() not in STOP_WORDS]
+        ends = whole[0] in words and whole[-1] in words
+        if ends and len(words) > 1 and all(word[0].isupper() for word in words):
             parts.append((start, end, key))
     return sorted(parts, key=lambda part: part[0] - part[1])
 

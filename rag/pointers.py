@@ -9,8 +9,8 @@ _ORDINALS = {
     "fourth": 3, "fifth": 4, "last": -1, "一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "后": -1,
 }  # fmt: skip
 _ORDINAL = re.compile(
-    r"\bthe (?P<en>first|1st|former|second|2nd|latter|third|3rd|fourth|fifth|last)\b(?: one| "
-    r"paper)?"
+    r"\bthe (?P<en>first|1st|former|second|2nd|latter|third|3rd|fourth|fifth|last)\b"
+    r"(?! (?:two|three|2|3)\b)(?: one| paper)?"
     r"|第(?P<zh>[一二三四五])[篇个]|(?P<pair>前者|后者)|最(?P<last>后)一[篇个]",
     re.IGNORECASE,
 )
@@ -28,6 +28,7 @@ POINTS = re.compile(
     r"工作|框架)?|作者",
     re.IGNORECASE,
 )
+IT = re.compile(r"\b(?:it|this|that)\b|它(?!们)|这篇", re.IGNORECASE)
 CONTINUES = re.compile(
     r"^\s*(?:and\b|so\b|but\b|also\b|then\b|what about|how about|why\b|ok(?:ay)?[,.\s]+(?:and|so|"
     r"but)\b|"
@@ -48,7 +49,11 @@ SEARCHES = re.compile(
     r"|有没有|有木有|有人|[哪那]一?篇|还有一篇|另一篇|别的|其他|求|(?<![它其这该])有(?![效用趣]).{0,12}吗",
     re.IGNORECASE,
 )
+PAIR = re.compile(r"\bthe (?:former|latter)\b|前者|后者", re.IGNORECASE)
 COMPARES = re.compile(
+    r"\bwhich (?:one |paper |of \w+ (?:two )?)?(?:is|performs|works|does|has|gives) (?:\w+ )?"
+    r"(?:better|worse|best|more|less|fewer|higher|lower|faster|cheaper|stronger)\b|"
+    r"(?:[哪那]一?[个篇种]|谁)(?:更|比较)|"
     r"\b(?:compar\w+|versus|vs\.?|differ\w*)\b|相比|对比|比较|区别|不同|差别|跟.{1,30}比|"
     r"和.{1,30}比",
     re.IGNORECASE,
@@ -95,7 +100,10 @@ PAPERS = re.compile(r"\b(?:papers?|works?|articles?|stud(?:y|ies))\b|论文|文�
 
 
 def counted_out(question: str, listed: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the papers of the list that the question counts out, in its order."""
+    """Return the papers of the list that the question counts out: the second, the first two.
+
+    They come as they are counted; none for a list of fewer than two papers.
+    """
     if len(listed) < 2:
         return ()
     if several := _SEVERAL.search(question):

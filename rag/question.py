@@ -32,9 +32,11 @@ _OTHER_SCRIPT = re.compile(r"[\u3040-\u30ff\uac00-\ud7af\u0400-\u04ff\u0600-\u06
 
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _LATIN = re.compile(r"[A-Za-z][\w'’.-]*")
-# Words that only an English sentence begins with, beside those that only link others.
-_BIDS = frozenset(
-    "explain describe summarise summarize compare define list translate introduce who".split()
+# Words that an English question begins with.
+_OPENS = frozenset(
+    "what which who whom whose when where why how is are was were do does did can could should "
+    "would has have tell show give find list any paper papers work works explain describe "
+    "summarise summarize compare define translate introduce".split()
 )
 # A Chinese question asks with one of these; a Chinese term seldom holds any.
 _ASKS_CHINESE = re.compile(r"[吗呢吧么啥谁哪怎几请]|什么|如何|为何|多少|是不是|有没有")
@@ -80,11 +82,11 @@ def question_language(question: str) -> Language:
     if not has_han(question) or (kana and by_weight == "en"):
         return by_weight
     words = [word.casefold().strip("'’.-") for word in _LATIN.findall(question)]
-    english = any(word in STOP_WORDS or word in _BIDS for word in words)
+    english = any(word in STOP_WORDS or word in _OPENS for word in words)
     if not english:
         return "zh"
-    first = re.match(r"\W*([A-Za-z][\w'’-]*)", question)
-    opens = bool(first) and (first[1].casefold() in STOP_WORDS | _BIDS if first else False)
+    first = re.match(r"\W*([A-Za-z]+)", question)
+    opens = first is not None and first[1].casefold() in _OPENS
     if _ASKS_CHINESE.search(question):
         return by_weight if opens else "zh"
     return "en" if opens else by_weight

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.aspects import DETAILS, content
+from rag.aspects import DETAILS, content, own_topic
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,21 @@ def test_a_kind_of_detail_has_its_sign(question: str, tells: str, silent: str) -
 )
 def test_what_every_entry_tells_is_no_detail(question: str) -> None:
     assert not any(asked.search(question) for asked, _ in DETAILS)
+
+
+@pytest.mark.parametrize(
+    ("question", "own"),
+    [
+        ("What about quantization?", True),
+        ("那联邦学习呢？", True),
+        ("and diffusion models?", True),
+        ("and its results?", False),
+        ("What about the limitations?", False),
+        ("为什么？", False),
+        ("那结果呢？", False),
+        ("效果怎么样", False),
+        ("", False),
+    ],
+)
+def test_a_subject_is_more_than_what_any_paper_has(question: str, own: bool) -> None:
+    assert own_topic(question) is own

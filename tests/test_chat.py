@@ -158,6 +158,89 @@ def test_comparing_the_listed_ones(ask: Ask) -> None:
     assert ask("它们有什么区别？", [VTOOL, PLANNING]).focus == (VTOOL, PLANNING)
 
 
+@pytest.mark.parametrize(
+    "question",
+    ["compare the two", "Compare them", "比较这两篇", "它们有什么不同？", "which is better?"],
+)
+def test_the_last_two_papers_talked_about_are_compared(ask: Ask, question: str) -> None:
+    resolved = ask(question, [UDORA], [SAFE], [PPA])
+    assert resolved.compares
+    assert resolved.focus == (SAFE, PPA)
+
+
+@pytest.mark.parametrize("question", ["compare it to prior work", "How does it compare?"])
+def test_a_single_paper_is_compared_with_none_talked_about(ask: Ask, question: str) -> None:
+    assert ask(question, [UDORA], [SAFE]).focus == (SAFE,)
+
+
+@pytest.mark.parametrize(
+    ("question", "places"),
+    [
+        ("Compare the first two", (0, 1)),
+        ("比较前两篇", (0, 1)),
+        ("后两篇有什么区别？", (2, 3)),
+        ("the last two: what do they share?", (2, 3)),
+        ("Compare the first one and the third one", (0, 2)),
+        ("第一篇和第四篇比较一下", (0, 3)),
+    ],
+)
+def test_several_of_a_list_are_set_side_by_side(
+    ask: Ask, question: str, places: tuple[int, ...]
+) -> None:
+    listed = [UDORA, SAFE, VTOOL, PLANNING]
+    resolved = ask(question, listed)
+    assert resolved.compares
+    assert resolved.focus == tuple(listed[place] for place in places)
+
+
+def test_the_opened_one_is_compared_with_another_of_the_list(ask: Ask) -> None:
+    resolved = ask("compare it with the first one", [UDORA, SAFE, VTOOL], [SAFE])
+    assert resolved.focus == (SAFE, UDORA)
+    assert ask("the last one", [UDORA, SAFE, VTOOL], [UDORA, SAFE]).focus == (VTOOL,)
+    assert ask("the latter", [UDORA, SAFE, VTOOL], [UDORA, SAFE]).focus == (SAFE,)
+
+
+def test_a_paper_named_by_a_part_of_its_title_is_compared(ask: Ask) -> None:
+    assert ask("How does it compare to Polymorphic Prompt?", [SAFE]).focus == (SAFE, PPA)
+    assert ask("它和 Polymorphic Prompt 有什么区别？", [SAFE]).focus == (SAFE, PPA)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "which of those are about safety?",
+        "Which of them protects agents?",
+        "how many of these use reinforcement learning?",
+        "其中哪些用了强化学习？",
+        "这些论文中哪些和安全有关？",
+        "which of these are in cs.CR?",
+    ],
+)
+def test_a_question_for_some_of_a_list_is_asked_of_the_list(ask: Ask, question: str) -> None:
+    listed = [UDORA, SAFE, VTOOL]
+    assert ask(question, listed).among == tuple(listed)
+    assert ask(question, listed, [SAFE]).among == tuple(listed)
+    assert ask(question, [SAFE]).among == ()
+
+
+@pytest.mark.parametrize(
+    "question", ["What about quantization?", "那联邦学习呢？", "and diffusion models?"]
+)
+def test_a_subject_of_its_own_is_left_to_the_search(ask: Ask, question: str) -> None:
+    resolved = ask(question, [VTOOL])
+    assert resolved.focus == ()
+    assert resolved.lean == (VTOOL,)
+    assert resolved.fragment
+
+
+@pytest.mark.parametrize(
+    "question", ["thanks! now tell me about watermarking", "Let's talk about federated learning."]
+)
+def test_a_subject_that_is_broached_drops_the_paper(ask: Ask, question: str) -> None:
+    assert ask(question, [VTOOL]) == Resolved(question)
+    assert ask("tell me more about it", [VTOOL]).focus == (VTOOL,)
+
+
 def test_a_change_of_language_stays_with_the_paper(ask: Ask) -> None:
     assert ask("它的结果如何？", [UDORA], [VTOOL]).focus == (VTOOL,)
     assert ask("what are its results?", [UDORA], [VTOOL]).focus == (VTOOL,)

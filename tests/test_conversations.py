@@ -207,3 +207,92 @@ def test_days_without_a_paper_are_named(seed_index: Settings) -> None:
     found = answer("Which papers on agents came on 2024-01-05?", settings=seed_index)
     assert found.is_refusal
     assert "2024-01-05" in found.text
+
+
+TABLES = [
+    ["What is UDora?", "What about Sentinel?", "compare the two"],
+    ["VTool-R1 是什么？", "Visual Planning 呢？", "比较这两篇"],
+    ["List papers on federated learning", "Compare the first two"],
+    ["What is Sentinel?", "How does it compare to Polymorphic Prompt?"],
+]
+
+
+@pytest.mark.parametrize("questions", TABLES, ids=lambda questions: questions[0])
+def test_papers_talked_about_are_set_side_by_side(
+    seed_index: Settings, questions: list[str]
+) -> None:
+    *before, last = talk(seed_index, questions)
+    columns = [c.arxiv_id for c in last.citations]
+    assert len(columns) == 2
+    assert "| --- " * 3 in last.text
+    talked_about = {c.arxiv_id for one in before for c in one.citations}
+    assert columns[0] in talked_about
+
+
+def test_some_of_a_list_are_found_within_it(seed_index: Settings) -> None:
+    listed, some, count = talk(
+        seed_index,
+        [
+            "List papers on federated learning",
+            "Which of them protects privacy?",
+            "how many of them protect privacy?",
+        ],
+    )
+    ids = [c.arxiv_id for c in listed.citations]
+    assert {c.arxiv_id for c in some.citations} < set(ids)
+    assert some.citations
+    assert [(c.field, c.value) for c in some.chips] == [("about", ", ".join(ids))]
+    assert count.kind == "count"
+
+
+def test_a_new_subject_leaves_the_list(seed_index: Settings) -> None:
+    listed, other = talk(
+        seed_index, ["List papers on federated learning", "What about quantization?"]
+    )
+    assert not other.is_refusal
+    assert {c.arxiv_id for c in other.citations}.isdisjoint(c.arxiv_id for c in listed.citations)
+    assert "uantiz" in other.text
+
+
+def test_papers_are_listed_of_the_last_subject(seed_index: Settings) -> None:
+    _, _, listed = talk(seed_index, ["SafeDPO 是什么？", "那联邦学习呢？", "有哪些论文？"])
+    direct = answer("有哪些联邦学习的论文？", settings=seed_index)
+    found = {c.arxiv_id for c in listed.citations}
+    assert found == {c.arxiv_id for c in direct.citations}
+    assert SAFE not in found
+
+
+def test_what_is_said_to_the_program_is_about_no_paper(seed_index: Settings) -> None:
+    questions = ["What is SafeDPO?", "who are you?", "help", "你能做什么？", "thanks!", "谢谢"]
+    _, *said = talk(seed_index, questions)
+    assert not any(one.chips or one.citations for one in said)
+    assert said[0].text == said[1].text != said[3].text
+    assert "arXiv" in said[0].text
+    assert said[2].language == "zh"
+
+
+def test_the_last_answer_is_said_again_in_the_other_language(seed_index: Settings) -> None:
+    first, again = talk(seed_index, ["What is Cartridges?", "in Chinese please"])
+    assert (first.language, again.language) == ("en", "zh")
+    assert [c.arxiv_id for c in again.citations] == [CARTRIDGES]
+    wished = answer("用英文回答：Cartridges 是什么？", settings=seed_index)
+    assert wished.language == "en"
+    assert [c.arxiv_id for c in wished.citations] == [CARTRIDGES]
+
+
+@pytest.mark.parametrize("question", ["作者有谁？", "都有哪些作者", "谁写的", "作者是哪些人？"])
+def test_the_authors_of_the_paper_talked_about(seed_index: Settings, question: str) -> None:
+    first, last = talk(seed_index, ["SafeDPO 是什么？", question])
+    assert (last.kind, last.mode) == ("field", "lookup")
+    assert "Geon-Hyeong Kim" in last.text
+    assert first.citations[0].arxiv_id == last.citations[0].arxiv_id
+
+
+def test_the_authors_of_each_paper_that_is_named(seed_index: Settings) -> None:
+    both = answer(f"Who are the authors of {IMAGINE}, {VISUAL}?", settings=seed_index)
+    assert [c.arxiv_id for c in both.citations] == [IMAGINE, VISUAL]
+    assert "Jing-Cheng Pang" in both.text
+    assert "Ivan Vuli" in both.text
+    one = answer(f"Who wrote {PPA} and {IMAGINE}?", settings=seed_index)
+    assert f"arXiv:{PPA}" in one.text or PPA in {c.arxiv_id for c in one.citations}
+    assert not one.is_refusal

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.index import open_index
-from rag.names import TITLE, closest_name, mentions, name_key, names_of
+from rag.names import TITLE, closest_name, mentions, name_key, names_of, title_parts
 from rag.settings import Settings
 from rag.types import Paper, Rendition
 
@@ -147,3 +147,10 @@ def test_every_seed_paper_is_named_by_its_title(seed_index: Settings) -> None:
     for paper in store.papers():
         found = mentions(f"What does “{paper.title}” find?", store.named)
         assert found.get(paper.arxiv_id) == max(found.values()), paper.title
+
+
+def test_parts_of_a_title_are_capitalised_runs_of_words() -> None:
+    keys = [key for _, _, key in title_parts("How does it compare to Polymorphic Prompt?")]
+    assert keys == ["polymorphicprompt"]
+    assert not title_parts("how do polymorphic prompts compare?")
+    assert not title_parts("")

@@ -85,6 +85,19 @@ def test_authors_with_and_without_accents(index: Index, question: str) -> None:
     assert "authors" in {chip.field for chip in understood.chips}
 
 
+@pytest.mark.parametrize(
+    "question", ["Papers by Minjia Zhang and Yi Xu", "Minjia Zhang 和 Yi Xu 的论文"]
+)
+def test_all_named_authors_count(index: Index, question: str) -> None:
+    understood = understand(question, index)
+    assert understood.filters.authors == ("Minjia Zhang", "Yi Xu")
+    assert [c.value for c in understood.chips] == ["Minjia Zhang, Yi Xu"]
+    each = [index.store.select(Filters(authors=(name,))) for name in understood.filters.authors]
+    assert all(each)
+    assert set(index.store.select(understood.filters)) == {i for ids in each for i in ids}
+    assert look_up(understood)
+
+
 @pytest.mark.parametrize("question", ["papers by Zzyzx Qwerty", "作者是Zzyzx Qwerty的论文"])
 def test_unknown_authors(index: Index, question: str) -> None:
     understood = understand(question, index)
@@ -240,6 +253,8 @@ def test_given_filters_win_over_found_ones(index: Index) -> None:
     [
         ("What is SafeDPO?", "en"),
         ("SafeDPO是什么？", "zh"),
+        ("Sentinel 呢？", "zh"),
+        ("What does 强化学习 mean?", "en"),
         ("哪些論文研究大語言模型的量化？", "zh"),
         ("¿Qué artículo trata sobre ataques a agentes?", "en"),
         ("プロンプトインジェクションの論文はどれ？", "en"),
