@@ -40,6 +40,10 @@ _PHRASES: dict[str, dict[Language, str]] = {
     "count": {"en": "{n} distinct papers{scope}.", "zh": "{scope}共有 {n} 篇不同的论文。"},
     "count_one": {"en": "One paper{scope}.", "zh": "{scope}共有 1 篇论文。"},
     "none": {"en": "No paper in the digests fits{scope}.", "zh": "这些摘要里没有{scope}的论文。"},
+    "none_of_them": {
+        "en": "None of these papers clearly fits.",
+        "zh": "这些论文中没有明显符合的。",
+    },
     "more": {"en": "… and {n} more.", "zh": "……另有 {n} 篇。"},
     "no_category": {
         "en": "Digests that print no category: {names}.",

@@ -125,7 +125,8 @@ def _searched(case: _Case, resolved: Resolved) -> Draft:
     share = case.settings.false_refusals
     sure = (h and supports(case.index, q, case.language, h, share) for q, h in found.items())
     if not any(sure):
-        return _refuse(case, hits)
+        reason = compose.phrase("none_of_them", case.language) if resolved.among else ""
+        return _refuse(case, hits, reason)
     if case.understood.kind in ("list", "count"):
         return _list(case, hits)
     paper = hits[0].paper

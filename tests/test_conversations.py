@@ -245,6 +245,15 @@ def test_some_of_a_list_are_found_within_it(seed_index: Settings) -> None:
     assert count.kind == "count"
 
 
+def test_none_of_a_list_is_said_of_the_list(seed_index: Settings) -> None:
+    listed, none = talk(
+        seed_index, ["List papers on federated learning", "which of those are about sourdough?"]
+    )
+    assert none.is_refusal
+    assert none.text.startswith("None of these papers")
+    assert {p.arxiv_id for p in none.nearest} <= {c.arxiv_id for c in listed.citations}
+
+
 def test_a_new_subject_leaves_the_list(seed_index: Settings) -> None:
     listed, other = talk(
         seed_index, ["List papers on federated learning", "What about quantization?"]
