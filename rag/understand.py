@@ -72,6 +72,8 @@ def understand(
     days = _days(question, index)
     categories, category_spans = _categories(question, index)
     announce, announce_spans = _announce(question)
+    if cues.FIELDS["announce"].search(question):  # "new or replaced?" restricts nothing
+        announce = ()
     digests, digest_spans = _digests(question, index)
     spans = [*author_spans, *category_spans, *announce_spans, *digest_spans]
     spans += [m.span() for m in ARXIV_ID.finditer(question)]
@@ -133,7 +135,7 @@ def _kind(question: str, named: tuple[str, ...], filtered: bool) -> Kind:
         return "count"
     if cues.COMPARE.search(question) and len(named) > 1:
         return "comparison"
-    if cues.FIELD.search(question):
+    if cues.fields_of(question):
         return "field"
     if cues.LIST.search(question) and not named and not cues.SINGLE.search(question):
         return "list"

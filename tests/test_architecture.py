@@ -51,7 +51,7 @@ LAYERS = [
     {"build"},
     {"extract", "guard", "replies", "local", "support", "reasoning", "watch"},
     {"chat", "details", "compose", "cite", "prompt", "llm"},
-    {"judge", "reading", "condense", "offers"},
+    {"judge", "reading", "condense", "offers", "lookup"},
     {"respond", "generate"},
     {"answer"},
     {"evaluate", "llamaindex", "check"},

@@ -11,6 +11,7 @@ from conftest import ROOT
 
 from rag.answer import answer
 from rag.settings import Settings
+from rag.types import Turn
 
 MONDAY = "2025-06-09"
 
@@ -190,3 +191,145 @@ def test_lists_are_exact(seed_index: Settings, question: str, fits: Fits) -> Non
 def test_a_count_by_category_names_the_digests_without_one(seed_index: Settings) -> None:
     text = answer("How many cs.LG papers are there?", settings=seed_index).text
     assert "004_550b361b9cc0b56f" in text
+
+
+SAFE, IMAGINE, LORA, DOTS = "2505.20065", "2505.10010", "2506.06105", "2506.05767"
+FIELDS: list[tuple[str, str, str]] = [
+    (f"Which category is {IMAGINE} in?", IMAGINE, "cs.LG"),
+    (f"What is the arXiv category of {IMAGINE}?", IMAGINE, "cs.LG"),
+    (f"{IMAGINE} 属于哪个类别？", IMAGINE, "cs.LG"),
+    (f"When was {LORA} announced?", LORA, MONDAY),
+    (f"On which day was {LORA} published?", LORA, MONDAY),
+    ("When was Text-to-LoRA released?", LORA, MONDAY),
+    (f"{LORA} 是什么时候发布的？", LORA, MONDAY),
+    (f"Is {DOTS} a new or a replaced paper?", DOTS, "cross"),
+    (f"How was {DOTS} announced?", DOTS, "cross"),
+    (f"{DOTS} 是新论文还是替换版？", DOTS, "cross"),
+    ("Which digest contains SafeDPO?", SAFE, "001_f473a27d6f69c3da"),
+    ("SafeDPO 出现在哪些摘要文件里？", SAFE, "001_f473a27d6f69c3da"),
+    ("What is the link to SafeDPO?", SAFE, f"https://arxiv.org/abs/{SAFE}"),
+    ("SafeDPO 的链接", SAFE, f"https://arxiv.org/abs/{SAFE}"),
+]
+
+
+@pytest.mark.parametrize(("question", "arxiv_id", "value"), FIELDS)
+def test_what_is_printed_of_a_paper_is_one_cited_sentence(
+    seed_index: Settings, question: str, arxiv_id: str, value: str
+) -> None:
+    result = answer(question, settings=seed_index)
+    assert [c.arxiv_id for c in result.citations] == [arxiv_id]
+    assert f"[{arxiv_id}]" in result.text
+    assert value in result.text
+    assert len(result.text.splitlines()) == 1
+    assert result.mode == "lookup"
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (f"Which category is {LORA} in?", "prints no category"),
+        (f"{LORA} 属于哪个类别？", "没有标注类别"),
+        ("When was SafeDPO announced?", "prints no date"),
+        ("SafeDPO 是什么时候发布的？", "没有标注日期"),
+        ("Is SafeDPO a new or a replaced paper?", "does not print how"),
+    ],
+)
+def test_what_is_not_printed_is_said_to_be_missing(
+    seed_index: Settings, question: str, said: str
+) -> None:
+    result = answer(question, settings=seed_index)
+    assert result.is_refusal
+    assert said in result.text
+    assert not result.citations
+
+
+def test_several_fields_and_papers_are_told_each(seed_index: Settings) -> None:
+    asked = f"When was {LORA} announced, and which category is it in?"
+    result = answer(asked, settings=seed_index)
+    assert MONDAY in result.text
+    assert "prints no category" in result.text
+    assert not result.is_refusal
+    both = answer(f"Which categories are {IMAGINE} and {SAFE} in?", settings=seed_index)
+    assert [c.arxiv_id for c in both.citations] == [IMAGINE, SAFE]
+
+
+def test_a_field_of_the_paper_talked_about(seed_index: Settings) -> None:
+    before = answer("What is SafeDPO?", settings=seed_index)
+    for question in ("Which category is it in?", "它属于哪个类别？"):
+        then = answer(question, history=[Turn("What is SafeDPO?", before)], settings=seed_index)
+        assert [c.arxiv_id for c in then.citations] == [SAFE]
+        assert "cs.LG" in then.text
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which categories of attacks does UDora consider?",
+        "Is there a link to the code of SafeDPO?",
+        "Does SafeDPO need a new loss or a reward model?",
+        "UDora 的代码链接在哪里？",
+    ],
+)
+def test_words_of_the_trade_are_no_fields(seed_index: Settings, question: str) -> None:
+    assert answer(question, settings=seed_index).kind != "field"
+
+
+@pytest.mark.parametrize(
+    "question", ["Which digests do you have?", "有哪些日报？", "有哪些摘要文件", "list the digests"]
+)
+def test_the_digests_are_listed_with_their_days_and_papers(
+    seed_index: Settings, question: str
+) -> None:
+    result = answer(question, settings=seed_index)
+    assert not result.is_refusal
+    assert str(len(ids(everything))) in result.text
+    for name in {entry.digest for entry in ENTRIES}:
+        line = next(line for line in result.text.splitlines() if name in line)
+        assert re.search(rf"\b{len(ids(digest(name)))} (?:papers|篇)", line)
+        dated = any(entry.day for entry in ENTRIES if entry.digest == name)
+        assert (MONDAY in line) == dated
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the newest digest's date?",
+        "When is the oldest digest from?",
+        "What dates do the digests cover?",
+        "摘要覆盖哪些日期？",
+        "最新一期摘要是哪天的？",
+    ],
+)
+def test_the_days_covered_are_told(seed_index: Settings, question: str) -> None:
+    result = answer(question, settings=seed_index)
+    assert MONDAY in result.text
+    assert "000_132876c306dddd66" in result.text.splitlines()[-1]
+    assert not result.is_refusal
+
+
+@pytest.mark.parametrize("question", ["oldest paper", "latest paper?", "最早的论文是哪篇？"])
+def test_the_first_and_the_last_papers_are_those_of_that_day(
+    seed_index: Settings, question: str
+) -> None:
+    result = answer(question, settings=seed_index)
+    assert {c.arxiv_id for c in result.citations} == ids(day(MONDAY))
+
+
+@pytest.mark.parametrize(
+    ("question", "silent"),
+    [
+        ("Papers by Jiawei Han", lambda e: not e.authors),
+        ("作者是 Jiawei Han 的论文", lambda e: not e.authors),
+        ("cs.CV papers", lambda e: not e.category),
+        ("papers in May 2025", lambda e: not e.day),
+        ("2025年5月的论文", lambda e: not e.day),
+    ],
+)
+def test_nothing_found_names_the_digests_that_print_no_such_thing(
+    seed_index: Settings, question: str, silent: Fits
+) -> None:
+    result = answer(question, settings=seed_index)
+    assert result.is_refusal
+    last = result.text.splitlines()[-1]
+    for name in {entry.digest for entry in ENTRIES}:
+        assert (name in last) == all(silent(e) for e in ENTRIES if e.digest == name)
