@@ -13,7 +13,7 @@ RAG, UI = ROOT / "rag", ROOT / "ui"
 LAYERS = [
     {"types"},
     {"errors", "fusion", "once"},
-    {"settings", "text"},
+    {"settings", "text", "arguments"},
     {
         "layouts.base",
         "dates",
