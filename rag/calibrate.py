@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from statistics import fmean
 
-from rag.aspects import HAN_ASKING
-from rag.evidence import FEWEST_HITS, LEVELS, bearing, score
+from rag.aspects import HAN_ASKING, content
+from rag.evidence import FEWEST_HITS, LEVELS, bearing, like, score
 from rag.index import Index
 from rag.lexical import STOP_WORDS
 from rag.names import MADE
@@ -36,6 +37,8 @@ _KEPT = 0.15
 # score this much lower.
 _REPHRASED: Mapping[Language, float] = {"en": 1.8, "zh": 1.6}
 _ROUNDS, _HITS = 2, 10
+# A topic: so many words, or Chinese characters, that stand in so many passages.
+_TOPIC_WORDS, _TOPIC_CHARACTERS, _SEEN = (1, 2, 3), range(3, 7), 3
 # Not every paper has texts in both languages: so many are drawn, at most.
 _DRAWN = 3000
 # An update that adds or drops fewer papers than this share leaves the scores be.
@@ -47,29 +50,35 @@ _HAN = re.compile(r"[\u4e00-\u9fff]{2,}")
 def calibrated(
     index: Index, known: Mapping[str, list[float]], report: Callable[[str, int, int], None]
 ) -> dict[str, list[float]]:
-    """Return {language: scores that the shares `LEVELS` of answerable questions stay below}.
+    """Return {kind: scores that the shares `LEVELS` of answerable questions stay below}.
 
-    A language with too few texts is left out. The same index gives the same scores.
-    "papers" says on how many papers they were measured: as long as the index has
-    about as many, the scores `known` of the generation before it hold. `report` is
-    called with ("calibrating", done, total).
+    A kind (see `rag.evidence.like`) with too few texts is left out. The same index
+    gives the same scores. "papers" says on how many papers they were measured: as
+    long as the index has about as many, the scores `known` of the generation before
+    it hold. `report` is called with ("calibrating", done, total).
     """
     count = index.store.paper_count
     if known.get("papers") and abs(count - known["papers"][0]) <= _DRIFT * count:
         return dict(known)
     found: dict[str, list[float]] = {"papers": [float(count)]}
-    for number, language in enumerate(LANGUAGES):
-        report("calibrating", number, len(LANGUAGES))
-        scores = []
-        for question in islice(questions(index, language), _MOST):
-            hits = find(index, question, _HITS, None, index.dense_weight, names=False)
-            if len(hits) >= FEWEST_HITS:
-                scores.append(score(bearing(index, question, hits), language))
+    made = [(str(la), la, questions(index, la), _REPHRASED[la]) for la in LANGUAGES]
+    made += [(f"{la} short", la, short_questions(index, la), 0.0) for la in LANGUAGES]
+    for number, (kind, language, asked, lower) in enumerate(made):
+        report("calibrating", number, len(made))
+        scores = _scores(index, islice(asked, _MOST), language)
         if len(scores) >= _FEWEST:
-            lower = _REPHRASED[language]
-            found[language] = [round(_quantile(scores, n) - lower, 3) for n in LEVELS]
-    report("calibrating", len(LANGUAGES), len(LANGUAGES))
+            found[kind] = [round(_quantile(scores, n) - lower, 3) for n in LEVELS]
+    report("calibrating", len(made), len(made))
     return found
+
+
+def _scores(index: Index, asked: Iterable[str], language: Language) -> list[float]:
+    scores = []
+    for question in asked:
+        hits = find(index, question, _HITS, None, index.dense_weight, names=False)
+        if len(hits) >= FEWEST_HITS:
+            scores.append(score(bearing(index, question, hits), language))
+    return scores
 
 
 def questions(index: Index, language: Language) -> Iterator[str]:
@@ -79,16 +88,46 @@ def questions(index: Index, language: Language) -> Iterator[str]:
     small index gets several per paper.
     """
     draw = random.Random(0)  # noqa: S311 (a sample)
+    for paper in _drawn(index, draw):
+        sentence = _sentence(index, paper, language, draw)
+        words = [w for w in _words(sentence, language) if draw.random() < _KEPT]
+        if words:
+            yield ("，" if language == "zh" else " ").join(words)
+
+
+def short_questions(index: Index, language: Language) -> Iterator[str]:
+    """Yield topics that papers of the index speak of, in random order.
+
+    Each is one to three words that stand together in a sentence, or in Chinese three
+    to six characters: those that tell most among the words that other passages use
+    too, as the words of a field do.
+    """
+    draw = random.Random(0)  # noqa: S311 (a sample)
+    for paper in _drawn(index, draw):
+        words = _words(_sentence(index, paper, language, draw), language)
+        if language == "en":
+            size = draw.choice(_TOPIC_WORDS)
+            words = [" ".join(words[i : i + size]) for i in range(len(words) - size + 1)]
+        else:
+            words = [word for word in words if len(word) in _TOPIC_CHARACTERS]
+        short = (word for word in words if like(word, language) != language)
+        if topics := [topic for topic in short if _in_use(index, topic)]:
+            yield max(topics, key=lambda topic: fmean(map(index.rarity, content(topic))))
+
+
+def _in_use(index: Index, topic: str) -> bool:
+    seen = [index.lexical.document_frequency(token) for token in content(topic)]
+    return bool(seen) and min(seen) >= _SEEN
+
+
+def _drawn(index: Index, draw: random.Random) -> Iterator[Paper]:
+    """Yield papers of the index in random order; all of a small one several times."""
     live = index.store.live
     numbers = [n for n in range(index.store.size) if live is None or live[n]]
     draw.shuffle(numbers)
     numbers = numbers[:_DRAWN]
     ids = index.store.ids(numbers)
-    for paper in filter(None, map(index.store.paper, [ids[n] for n in numbers] * _ROUNDS)):
-        sentence = _sentence(index, paper, language, draw)
-        words = [w for w in _words(sentence, language) if draw.random() < _KEPT]
-        if words:
-            yield ("，" if language == "zh" else " ").join(words)
+    yield from filter(None, map(index.store.paper, [ids[n] for n in numbers] * _ROUNDS))
 
 
 def _sentence(index: Index, paper: Paper, language: Language, draw: random.Random) -> str:

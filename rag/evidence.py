@@ -22,10 +22,15 @@ _WEIGHTS: dict[Language, tuple[float, ...]] = {
 # The shares of answerable questions whose scores a build writes down.
 LEVELS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5)
 # Of the same for an index that is too small to say: the papers of seeds/.
-_USUAL: dict[Language, tuple[float, ...]] = {
+_USUAL: dict[str, tuple[float, ...]] = {
     "en": (-5.3, -3.6, -3.2, -2.5, -2.2, -2.0, -1.4, -1.0, -0.5, 0.6),
     "zh": (-4.9, -4.5, -3.9, -3.8, -2.7, -2.0, -1.5, -0.8, 2.2, 7.2),
+    "en short": (-2.1, -1.9, -1.8, -1.2, -1.0, -0.6, 0.0, 0.3, 0.9, 2.4),
+    "zh short": (-3.8, -3.7, -3.5, -2.3, -1.1, -0.9, 0.0, 0.7, 1.5, 2.8),
 }
+# A question of so few tokens at most has no room to say a thing otherwise: a paper that
+# is about it has its words, and it is measured against such questions.
+_SHORT: dict[Language, int] = {"en": 4, "zh": 7}
 FEWEST_HITS = 5
 # How many papers after the best one its words are held against.
 _OTHERS = 5
@@ -63,19 +68,25 @@ def supports(
     """
     if len(hits) < FEWEST_HITS:
         return bool(hits)
-    least = threshold(index.manifest.calibration.get(language, ()), language, false_refusals)
+    kind = like(question, language)
+    least = threshold(index.manifest.calibration.get(kind, ()), kind, false_refusals)
     return score(bearing(index, question, hits), language) >= least
 
 
-def threshold(scores: Sequence[float], language: Language, false_refusals: float) -> float:
+def like(question: str, language: Language) -> str:
+    """Return which of the index's own questions this one is measured against."""
+    return f"{language} short" if len(content(question)) <= _SHORT[language] else language
+
+
+def threshold(scores: Sequence[float], kind: str, false_refusals: float) -> float:
     """Return the score below which a question is refused.
 
-    `scores` are those of `LEVELS`; between them it is interpolated. A share of 0
-    refuses nothing.
+    `scores` are those of `LEVELS` for questions of that `kind` (see `like`); between
+    them it is interpolated. A share of 0 refuses nothing.
     """
     if not false_refusals:
         return float("-inf")
-    usual = _USUAL[language]
+    usual = _USUAL[kind]
     return float(np.interp(false_refusals, LEVELS, scores if len(scores) == len(usual) else usual))
 
 

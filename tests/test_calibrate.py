@@ -9,9 +9,10 @@ import pytest
 from conftest import ROOT
 
 from rag.answer import answer
+from rag.aspects import content
 from rag.build import build_index
-from rag.calibrate import calibrated, questions
-from rag.evidence import LEVELS
+from rag.calibrate import LANGUAGES, calibrated, questions, short_questions
+from rag.evidence import LEVELS, like
 from rag.index import Index, open_index
 from rag.names import MADE
 from rag.settings import Settings
@@ -23,11 +24,12 @@ def index(seed_index: Settings) -> Index:
     return open_index(seed_index)
 
 
-def test_a_build_writes_the_scores_of_both_languages(index: Index) -> None:
+def test_a_build_writes_the_scores_of_every_kind_of_question(index: Index) -> None:
     found = index.manifest.calibration
-    assert set(found) == {"en", "zh", "papers"}
+    kinds = {"en", "zh", "en short", "zh short"}
+    assert set(found) == {*kinds, "papers"}
     assert found["papers"] == [166]
-    for scores in (found["en"], found["zh"]):
+    for scores in (found[kind] for kind in kinds):
         assert len(scores) == len(LEVELS)
         assert scores == sorted(scores)
 
@@ -54,6 +56,14 @@ def test_questions_are_made_of_a_papers_words_without_its_names(index: Index) ->
         assert all(word in text for word in question.split())
     for question in islice(questions(index, "zh"), 50):
         assert all(part in text for part in question.split("，"))
+
+
+def test_short_questions_are_topics_that_several_passages_speak_of(index: Index) -> None:
+    for language in LANGUAGES:
+        for question in islice(short_questions(index, language), 50):
+            assert like(question, language) == f"{language} short"
+            seen = [index.lexical.document_frequency(token) for token in content(question)]
+            assert min(seen) >= 3
 
 
 @pytest.mark.slow

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from rag.evidence import FEWEST_HITS, LEVELS, bearing, relevant, score, supports, threshold
+from rag.evidence import FEWEST_HITS, LEVELS, bearing, like, relevant, score, supports, threshold
 from rag.index import Index, open_index
 from rag.search import find
 from rag.settings import Settings
-from rag.types import Hit, Paper, Passage
+from rag.types import Hit, Language, Paper, Passage
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,26 @@ def test_the_more_may_be_refused_the_higher_the_threshold() -> None:
     assert values[0] == 0.0
     assert values[-1] == len(LEVELS) - 1
     assert threshold(scores, "zh", 0.0) == float("-inf")
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "kind"),
+    [
+        ("papers about watermarking", "en", "en short"),
+        ("哪些论文研究联邦学习？", "zh", "zh short"),
+        ("models that write hardware code and learn from whether it compiles", "en", "en"),
+        ("把用户数据从训练好的模型里彻底删掉，还能逐条证明删干净了的办法", "zh", "zh"),
+    ],
+)
+def test_a_short_question_is_measured_against_short_ones(
+    question: str, language: Language, kind: str
+) -> None:
+    assert like(question, language) == kind
+
+
+@pytest.mark.parametrize("question", ["What is the capital of France?", "blockchain consensus"])
+def test_a_short_question_must_have_its_words(index: Index, question: str) -> None:
+    assert not supports(index, question, "en", find(index, question, 10, None, 0.6), 0.05)
 
 
 def test_an_index_without_scores_of_its_own_has_the_usual_ones() -> None:
