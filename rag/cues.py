@@ -158,6 +158,7 @@ FIELDS: dict[str, re.Pattern[str]] = {
             rf"|\b(?:what(?:['’]s| is| are| was)|give me|tell me|show me) (?:its|their|the) {_SORT}"
             rf"(?: of\b|\W*$)|^\W*(?:the )?{_SORT} of\b"
             r"|(?:属于|归[在为入]|在)(?:哪[一个些]*|什么)\s*(?:arxiv\s*)?(?:主?类别|分类)"
+            r"|是(?:哪[一个些]*|什么)(?:类别|分类)|^\W*\S+(?:['’]s)? categor(?:y|ies)\W*$"
             r"|(?:类别|分类)(?:是|为)?(?:什么|哪[一个些]*|啥)[呢啊呀]?\W*$",
         ),
         (
@@ -176,12 +177,15 @@ FIELDS: dict[str, re.Pattern[str]] = {
             r"|\b(?:replac\w+|cross-?list\w*|revised|updated)(?: (?:paper|entry|one|version))?,?"
             r" or (?:an? )?new\b|\bannounce(?:ment)? (?:type|kind)\b"
             r"|\bhow (?:was|were) .{1,200} announced\b"
+            r"|^\W*(?:is|was) .{1,200}? (?:announced as|an? (?:replacement|cross-?list\w*|"
+            r"new (?:paper|submission)))\b|是(?:替换|交叉|新(?:论文|提交|公告))\S{0,4}吗\W*$"
             r"|新(?:的|提交|论文|公告|发布)*[，,]?还是(?:替换|更新|修订|交叉|旧)"
             r"|(?:替换|交叉|更新|修订)\S{0,6}还是\S{0,3}新|公告(?:的)?(?:类型|类别|种类)",
         ),
         (
             "digest",
-            r"\b(?:which|what) digests?\b|哪(?:一?[个份期]|些|几[个份期])(?:摘要|日报)|什么日报",
+            r"\b(?:which|what) digests?\b(?! (?:do|are) (?:you|there))"
+            r"|哪(?:一?[个份期]|些|几[个份期])(?:摘要|日报)|什么日报",
         ),
         (
             "link",
@@ -190,11 +194,23 @@ FIELDS: dict[str, re.Pattern[str]] = {
             r"|\barxiv (?:link|url|page|id|identifier|number) (?:of|for)\b"
             r"|\bwhat(?:['’]s| is) (?:its|the|their) arxiv "
             r"(?:link|url|page|id|identifier|number)\W*$"
+            rf"|\bwhere can (?:i|we|one) (?:find|read|download|get) (?!.*\b{_CODE}).{{1,200}}\W*$"
             r"|(?<!代码)(?<!代码的)(?<!项目)(?<!项目的)(?<!数据集)(?<!数据集的)(?:链接|网址)"
             r"|arxiv\s*(?:编号|号|id)(?:是|为)?(?:多少|什么|几)",
         ),
     )
 }
+
+
+# What is left of such a question without these names or describes a paper.
+FIELD_WORDS = re.compile(
+    r"\b(?:posted|appear\w*|submitted|submission|publication|release|come|came|belong\w*|filed|"
+    r"listed|contains?|files?|primary|main|subject|or|new\w*|replac\w+|cross\w*|revised|updated|"
+    r"version|announce\w*|arxiv|type|kind|page|identifier|id|find|read|download)\b"
+    r"|什么时候|何时|[几哪][一月]?[天日号个份期些]?|属于|归[在为入]|公布|发[布表]|公告|出[现来]|上线|提交|"
+    r"替换|更新|修订|交叉|还是|版|新|旧|链接|网址|编号|文件|收录|时间|日期|它们?|这篇|那篇|该",
+    re.IGNORECASE,
+)
 
 
 def fields_of(question: str) -> tuple[str, ...]:
@@ -235,10 +251,12 @@ _LIBRARY: dict[str, re.Pattern[str]] = {
             "days",
             rf"\b(?:what|which)\b.{{0,20}}\b(?:dates?|days?|period|time|range|months?|weeks?)\b.{{0,30}}"
             rf"\b(?:{_OURS}|you)\b.{{0,10}}\b(?:cover|span|from|range|include|hold|have|go)\w*\W*$"
-            rf"|\b(?:date|time) (?:range|span)\b.{{0,20}}\b{_OURS}\b"
+            rf"|\b(?:date|time) (?:range|span)\b.{{0,20}}\b(?:{_OURS}|papers)\W*$"
+            r"|\b(?:which|what) (?:dates?|days?|period)\b.{0,12}\b(?:covered|included)\W*$"
+            r"|(?:收录|包含|有)了?哪[些几]天的?(?:摘要|日报)"
             rf"|\bhow far back do(?:es)? (?:the |your )*{_OURS}\b"
             rf"|\bhow (?:recent|old|up[- ]to[- ]date) (?:is|are) (?:the|your) {_OURS}\W*$"
-            r"|(?:摘要|日报|资料|索引|库)(?:文件)?\S{0,6}(?:覆盖|包括|包含|涵盖|跨)\S{0,4}"
+            r"|(?:摘要|日报|资料|数据|索引|库)(?:文件)?\S{0,6}(?:覆盖|包括|包含|涵盖|跨)\S{0,4}"
             r"(?:哪些|什么|哪段|多长|哪几[个天])\S{0,3}(?:日期|时间|天|时段)"
             r"|(?:摘要|日报)(?:文件)?\S{0,4}(?:日期|时间)范围"
             r"|(?:摘要|日报)(?:文件)?\S{0,3}从(?:哪天|哪一天|什么时候|何时|几号)到",

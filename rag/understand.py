@@ -135,11 +135,16 @@ def _kind(question: str, named: tuple[str, ...], filtered: bool) -> Kind:
         return "count"
     if cues.COMPARE.search(question) and len(named) > 1:
         return "comparison"
-    if cues.fields_of(question):
+    if cues.FIELD.search(question) or (cues.fields_of(question) and (named or _bare(question))):
         return "field"
     if cues.LIST.search(question) and not named and not cues.SINGLE.search(question):
         return "list"
     return "list" if filtered and not named and not cues.SINGLE.search(question) else "fact"
+
+
+def _bare(question: str) -> bool:
+    """Return whether a question for what is printed of a paper says nothing of the paper."""
+    return not _content(cues.FIELD_WORDS.sub(" ", question))
 
 
 def _content(text: str) -> list[str]:
