@@ -154,11 +154,11 @@ FIELDS: dict[str, re.Pattern[str]] = {
         (
             "category",
             rf"\b(?:in|under|to) (?:which|what) {_SORT}"
-            rf"|\b(?:which|what) {_SORT}.*\b(?:in|under|belong\w*(?: to)?|listed|filed)\W*$"
+            rf"|\b(?:which|what) {_SORT}.{{1,200}}\b(?:in|under|belong\w*(?: to)?|listed|filed)\W*$"
             rf"|\b(?:what(?:['’]s| is| are| was)|give me|tell me|show me) (?:its|their|the) {_SORT}"
             rf"(?: of\b|\W*$)|^\W*(?:the )?{_SORT} of\b"
             r"|(?:属于|归[在为入]|在)(?:哪[一个些]*|什么)\s*(?:arxiv\s*)?(?:主?类别|分类)"
-            r"|是(?:哪[一个些]*|什么)(?:类别|分类)|^\W*\S+(?:['’]s)? categor(?:y|ies)\W*$"
+            r"|是(?:哪[一个些]*|什么)(?:类别|分类)|^\W*\w\S{0,80} categor(?:y|ies)\W*$"
             r"|(?:类别|分类)(?:是|为)?(?:什么|哪[一个些]*|啥)[呢啊呀]?\W*$",
         ),
         (
@@ -194,7 +194,7 @@ FIELDS: dict[str, re.Pattern[str]] = {
             r"|\barxiv (?:link|url|page|id|identifier|number) (?:of|for)\b"
             r"|\bwhat(?:['’]s| is) (?:its|the|their) arxiv "
             r"(?:link|url|page|id|identifier|number)\W*$"
-            rf"|\bwhere can (?:i|we|one) (?:find|read|download|get) (?!.*\b{_CODE}).{{1,200}}\W*$"
+            rf"|\bwhere can (?:i|we|one) (?:find|read|download|get) (?!.{{0,200}}\b{_CODE}).{{1,200}}\W*$"
             r"|(?<!代码)(?<!代码的)(?<!项目)(?<!项目的)(?<!数据集)(?<!数据集的)(?:链接|网址)"
             r"|arxiv\s*(?:编号|号|id)(?:是|为)?(?:多少|什么|几)",
         ),
