@@ -194,7 +194,8 @@ FIELDS: dict[str, re.Pattern[str]] = {
             r"|\barxiv (?:link|url|page|id|identifier|number) (?:of|for)\b"
             r"|\bwhat(?:['’]s| is) (?:its|the|their) arxiv "
             r"(?:link|url|page|id|identifier|number)\W*$"
-            rf"|\bwhere can (?:i|we|one) (?:find|read|download|get) (?!.{{0,200}}\b{_CODE}).{{1,200}}\W*$"
+            rf"|\bwhere can (?:i|we|one) (?:find|read|download|get) (?!.{{0,200}}\b{_CODE})"
+            r".{1,200}\W*$"
             r"|(?<!代码)(?<!代码的)(?<!项目)(?<!项目的)(?<!数据集)(?<!数据集的)(?:链接|网址)"
             r"|arxiv\s*(?:编号|号|id)(?:是|为)?(?:多少|什么|几)",
         ),
