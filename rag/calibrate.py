@@ -8,9 +8,11 @@ language (arXiv:2506.05583), so that no more of such questions are refused than 
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from statistics import fmean
 
@@ -26,7 +28,7 @@ from rag.types import Language, Paper
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 # So many questions per language: the quantiles settle, and a build of any size
 # spends seconds on them.
-_MOST = 300
+_MOST, _MOST_SHORT = 300, 150
 # With fewer the low quantiles would be one question's luck.
 _FEWEST = 40
 # A reader remembers part of what a paper says. With this share of its words the lowest
@@ -36,13 +38,20 @@ _KEPT = 0.15
 # And many readers say it in words that no paper of the index uses: such questions
 # score this much lower.
 _REPHRASED: Mapping[Language, float] = {"en": 1.8, "zh": 1.6}
-_ROUNDS, _HITS = 2, 10
+_ROUNDS, _SHORT_ROUNDS, _HITS = 2, 10, 10
 # A topic: so many words, or Chinese characters, that stand in so many passages.
 _TOPIC_WORDS, _TOPIC_CHARACTERS, _SEEN = (1, 2, 3), range(3, 7), 3
+# And the rarity, on the mean, of what stands in one passage of fifty: no "usage", 实验表明.
+_SPECIAL = math.log(50)
 # Not every paper has texts in both languages: so many are drawn, at most.
 _DRAWN = 3000
-# An update that adds or drops fewer papers than this share leaves the scores be.
-_DRIFT = 0.05
+# An update that adds or drops fewer papers than this share leaves the scores be: the
+# sample moves them more.
+_DRIFT = 0.2
+# Characters at whose side a run was cut out of a sentence rather than a word.
+_HAN_FUNCTION = frozenset(
+    "并些更且以将其使该本各每很较最能可会应所从向于与及或但则而又还再仅只均等后前时我们此不未无已"
+)
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’-]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]{2,}")
 
@@ -61,11 +70,11 @@ def calibrated(
     if known.get("papers") and abs(count - known["papers"][0]) <= _DRIFT * count:
         return dict(known)
     found: dict[str, list[float]] = {"papers": [float(count)]}
-    made = [(str(la), la, questions(index, la), _REPHRASED[la]) for la in LANGUAGES]
-    made += [(f"{la} short", la, short_questions(index, la), 0.0) for la in LANGUAGES]
-    for number, (kind, language, asked, lower) in enumerate(made):
+    made = [(str(la), la, questions(index, la), _MOST, _REPHRASED[la]) for la in LANGUAGES]
+    made += [(f"{la} short", la, short_questions(index, la), _MOST_SHORT, 0) for la in LANGUAGES]
+    for number, (kind, language, asked, most, lower) in enumerate(made):
         report("calibrating", number, len(made))
-        scores = _scores(index, islice(asked, _MOST), language)
+        scores = _scores(index, islice(asked, most), language)
         if len(scores) >= _FEWEST:
             found[kind] = [round(_quantile(scores, n) - lower, 3) for n in LEVELS]
     report("calibrating", len(made), len(made))
@@ -88,7 +97,7 @@ def questions(index: Index, language: Language) -> Iterator[str]:
     small index gets several per paper.
     """
     draw = random.Random(0)  # noqa: S311 (a sample)
-    for paper in _drawn(index, draw):
+    for paper in _drawn(index, draw, _ROUNDS):
         sentence = _sentence(index, paper, language, draw)
         words = [w for w in _words(sentence, language) if draw.random() < _KEPT]
         if words:
@@ -103,16 +112,19 @@ def short_questions(index: Index, language: Language) -> Iterator[str]:
     too, as the words of a field do.
     """
     draw = random.Random(0)  # noqa: S311 (a sample)
-    for paper in _drawn(index, draw):
+    for paper in _drawn(index, draw, _SHORT_ROUNDS):
         words = _words(_sentence(index, paper, language, draw), language)
         if language == "en":
             size = draw.choice(_TOPIC_WORDS)
             words = [" ".join(words[i : i + size]) for i in range(len(words) - size + 1)]
         else:
             words = [word for word in words if len(word) in _TOPIC_CHARACTERS]
+            words = [word for word in words if not _HAN_FUNCTION & {word[0], word[-1]}]
         short = (word for word in words if like(word, language) != language)
         if topics := [topic for topic in short if _in_use(index, topic)]:
-            yield max(topics, key=lambda topic: fmean(map(index.rarity, content(topic))))
+            topic = max(topics, key=partial(_telling, index))
+            if _telling(index, topic) >= _SPECIAL:
+                yield topic
 
 
 def _in_use(index: Index, topic: str) -> bool:
@@ -120,14 +132,18 @@ def _in_use(index: Index, topic: str) -> bool:
     return bool(seen) and min(seen) >= _SEEN
 
 
-def _drawn(index: Index, draw: random.Random) -> Iterator[Paper]:
+def _telling(index: Index, topic: str) -> float:
+    return fmean(index.rarity(token) for token in content(topic))
+
+
+def _drawn(index: Index, draw: random.Random, rounds: int) -> Iterator[Paper]:
     """Yield papers of the index in random order; all of a small one several times."""
     live = index.store.live
     numbers = [n for n in range(index.store.size) if live is None or live[n]]
     draw.shuffle(numbers)
     numbers = numbers[:_DRAWN]
     ids = index.store.ids(numbers)
-    yield from filter(None, map(index.store.paper, [ids[n] for n in numbers] * _ROUNDS))
+    yield from filter(None, map(index.store.paper, [ids[n] for n in numbers] * rounds))
 
 
 def _sentence(index: Index, paper: Paper, language: Language, draw: random.Random) -> str:

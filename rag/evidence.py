@@ -25,8 +25,8 @@ LEVELS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5)
 _USUAL: dict[str, tuple[float, ...]] = {
     "en": (-5.3, -3.6, -3.2, -2.5, -2.2, -2.0, -1.4, -1.0, -0.5, 0.6),
     "zh": (-4.9, -4.5, -3.9, -3.8, -2.7, -2.0, -1.5, -0.8, 2.2, 7.2),
-    "en short": (-2.1, -1.9, -1.8, -1.2, -1.0, -0.6, 0.0, 0.3, 0.9, 2.4),
-    "zh short": (-3.8, -3.7, -3.5, -2.3, -1.1, -0.9, 0.0, 0.7, 1.5, 2.8),
+    "en short": (-2.1, -1.9, -1.7, -1.3, -1.1, -0.9, -0.1, 0.1, 0.9, 2.2),
+    "zh short": (-4.4, -4.4, -4.4, -2.8, 1.0, 2.0, 2.5, 3.3, 3.8, 5.3),
 }
 # A question of so few tokens at most has no room to say a thing otherwise: a paper that
 # is about it has its words, and it is measured against such questions.
