@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from rag import compose
+from rag.arguments import check_filters, check_history, check_without
 from rag.chat import Resolved, is_settled, resolve
 from rag.cite import markers
 from rag.condense import condense
@@ -66,7 +67,7 @@ def answer(  # noqa: PLR0913 (each is the caller's to say)
     fails costs nothing but its prose: the answer is then made of the papers' own
     sentences and a note says why. Raises `QuestionError` for a question that
     can't be asked, an `IndexFailure` without a usable index, `SettingError` for
-    a specification that can't be read.
+    a specification that can't be read, or filters, history or `without` of the wrong type.
     """
     events = stream(
         question, history=history, filters=filters, without=without, llm=llm, settings=settings
@@ -92,6 +93,9 @@ def stream(  # noqa: PLR0913 (as `answer`)
     that there is always a moment to close it.
     """
     settings = settings or Settings.from_env()
+    check_filters(filters)
+    check_history(history)
+    check_without(without)
     asked = checked(question, settings)
     spec = settings.llm if llm is None else llm
     writer = _Writer(spec, settings) if _names_a_model(spec) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from rag.arguments import check_filters
 from rag.errors import IndexDamaged, IndexMissing
 from rag.index import Index, current_folder, open_index
 from rag.manifest import Manifest, read_manifest, staleness
@@ -14,8 +15,10 @@ from rag.types import Filters, Paper, Status
 def papers(*, filters: Filters | None = None, settings: Settings | None = None) -> list[Paper]:
     """Return the papers that `filters` allow (default: all), in the digests' order.
 
-    Raises an `IndexFailure` when there is no usable index.
+    Raises an `IndexFailure` when there is no usable index, `SettingError` for filters
+    of the wrong type.
     """
+    check_filters(filters)
     index = open_index(settings or Settings.from_env())
     ids = index.store.select(filters) if filters else None
     return index.store.papers(ids)

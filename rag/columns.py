@@ -98,14 +98,8 @@ class Columns:
 
     def tally(self, column: str, live: Mask | None) -> Counter[str]:
         """Return {value: distinct live papers} of one of `COLUMNS`."""
-        codes = self._rows[column]
-        known = codes != _NONE
-        if live is not None:
-            known &= live[self._paper]
-        size = len(self._values[column])
-        pairs = np.unique(self._paper[known].astype(np.int64) * max(size, 1) + codes[known])
-        counts = np.bincount(pairs % max(size, 1), minlength=size)
         values = self._values[column]
+        counts = np.bincount(self._pairs(column, live)[:, 1], minlength=len(values))
         return Counter({value: int(n) for value, n in zip(values, counts, strict=False) if n})
 
     def present(self, column: str, live: Mask | None) -> dict[str, bool]:
@@ -114,6 +108,44 @@ class Columns:
         digests, known = self._rows["digest"][rows], self._rows[column][rows] != _NONE
         names = self._values["digest"]
         return {names[code]: bool(known[digests == code].any()) for code in np.unique(digests)}
+
+    def present_among(self, having: Mask, live: Mask | None) -> dict[str, bool]:
+        """Return {digest: whether it has live papers out of `having`, shape (count,)}.
+
+        What a paper has may come from another digest, so that those that appeared in
+        this one alone count, where there are any.
+        """
+        pairs = self._pairs("digest", live)
+        alone = np.bincount(pairs[:, 0], minlength=self._count)[pairs[:, 0]] == 1
+        found = {}
+        for code in np.unique(pairs[:, 1]):
+            here = pairs[:, 1] == code
+            chosen = here & alone if (here & alone).any() else here
+            found[self._values["digest"][code]] = bool(having[pairs[chosen, 0]].any())
+        return found
+
+    def days(self, live: Mask | None) -> dict[str, set[str]]:
+        """Return {digest: the days that its live entries carry}."""
+        known = self._rows["day"] != _NONE
+        if live is not None:
+            known &= live[self._paper]
+        size = max(len(self._values["day"]), 1)
+        found: dict[str, set[str]] = {}
+        for pair in np.unique(
+            self._rows["digest"][known].astype(np.int64) * size + self._rows["day"][known]
+        ).tolist():
+            digest = self._values["digest"][pair // size]
+            found.setdefault(digest, set()).add(self._values["day"][pair % size])
+        return found
+
+    def _pairs(self, column: str, live: Mask | None) -> NDArray[np.int64]:
+        """Return the distinct (paper, code) pairs of the live papers, shape (n, 2)."""
+        known = self._rows[column] != _NONE
+        if live is not None:
+            known &= live[self._paper]
+        size = max(len(self._values[column]), 1)
+        pairs = np.unique(self._paper[known].astype(np.int64) * size + self._rows[column][known])
+        return np.stack([pairs // size, pairs % size], axis=1)
 
 
 def _conditions(filters: Filters) -> dict[str, Callable[[str], bool]]:

@@ -57,6 +57,59 @@ _PHRASES: dict[str, dict[Language, str]] = {
         "en": "The digest of “{title}” (arXiv:{id}) prints no authors or affiliations.",
         "zh": "收录《{title}》（arXiv:{id}）的摘要没有给出作者和单位。",
     },
+    "category_of": {
+        "en": "“{title}” [{id}] is printed under {value}.",
+        "zh": "《{title}》[{id}] 的类别是 {value}。",
+    },
+    "no_category_of": {
+        "en": "The digest of “{title}” (arXiv:{id}) prints no category.",
+        "zh": "收录《{title}》（arXiv:{id}）的摘要没有标注类别。",
+    },
+    "date_of": {
+        "en": "“{title}” [{id}] stands in the digest of {value}.",
+        "zh": "《{title}》[{id}] 收录于 {value} 的摘要。",
+    },
+    "no_date_of": {
+        "en": "The digest of “{title}” (arXiv:{id}) prints no date.",
+        "zh": "收录《{title}》（arXiv:{id}）的摘要没有标注日期。",
+    },
+    "announce_of": {
+        "en": "“{title}” [{id}] was announced as {value}.",
+        "zh": "《{title}》[{id}] 的公告类型是 {value}。",
+    },
+    "no_announce_of": {
+        "en": "The digest of “{title}” (arXiv:{id}) does not print how it was announced.",
+        "zh": "收录《{title}》（arXiv:{id}）的摘要没有标注公告类型。",
+    },
+    "digest_of": {
+        "en": "“{title}” [{id}] stands in {value}.",
+        "zh": "《{title}》[{id}] 收录于 {value}。",
+    },
+    "link_of": {"en": "“{title}” [{id}]: {value}", "zh": "《{title}》[{id}]：{value}"},
+    "unsigned": {
+        "en": "Digests that print no authors: {names}.",
+        "zh": "以下摘要没有标注作者：{names}。",
+    },
+    "undated": {
+        "en": "Digests that print no date: {names}.",
+        "zh": "以下摘要没有标注日期：{names}。",
+    },
+    "library": {
+        "en": "{n} digests with {papers} distinct papers{days}.",
+        "zh": "共有 {n} 份摘要、{papers} 篇不同的论文{days}。",
+    },
+    "library_one": {
+        "en": "One digest with {papers} distinct papers{days}.",
+        "zh": "共有 1 份摘要、{papers} 篇不同的论文{days}。",
+    },
+    "one_day": {"en": ", of {first}", "zh": "，日期为 {first}"},
+    "from_to": {"en": ", from {first} to {last}", "zh": "，日期从 {first} 到 {last}"},
+    "newest": {"en": "The newest day is {day}:", "zh": "最新的日期是 {day}："},
+    "oldest": {"en": "The oldest day is {day}:", "zh": "最早的日期是 {day}："},
+    "no_days": {"en": "The digests print no dates.", "zh": "这些摘要都没有标注日期。"},
+    "no_date": {"en": "no date", "zh": "无日期"},
+    "digest": {"en": "- {name} ({day}, {n} papers)", "zh": "- {name}（{day}，{n} 篇）"},
+    "digest_one": {"en": "- {name} ({day}, 1 paper)", "zh": "- {name}（{day}，1 篇）"},
     "not_about": {
         "en": "That is not about the digests. Ask about the papers in them, please.",
         "zh": "这与摘要无关，请就摘要中的论文提问。",
@@ -89,7 +142,7 @@ _SEPARATOR: dict[Language, str] = {"en": " ", "zh": ""}
 _LISTED = 30
 
 
-def phrase(name: str, language: Language, **values: object) -> str:
+def phrase(name: str, language: Language, /, **values: object) -> str:
     """Return one of our own sentences in the reader's language."""
     return _PHRASES[name][language].format(**values)
 
@@ -123,10 +176,13 @@ def many_papers(items: Sequence[tuple[Paper, Sequence[Quote]]], language: Langua
 
 def titles(papers: Sequence[Paper], language: Language) -> str:
     """Return a line per paper with its title and marker, a long list cut short."""
-    lines = [f"- {paper.title} [{paper.arxiv_id}]" for paper in papers[:_LISTED]]
-    if len(papers) > _LISTED:
-        lines.append(phrase("more", language, n=len(papers) - _LISTED))
-    return "\n".join(lines)
+    return listed([f"- {paper.title} [{paper.arxiv_id}]" for paper in papers], language)
+
+
+def listed(lines: Sequence[str], language: Language) -> str:
+    """Return the lines, a long list cut short with how many more there are."""
+    more = [phrase("more", language, n=len(lines) - _LISTED)] if len(lines) > _LISTED else []
+    return "\n".join([*lines[:_LISTED], *more])
 
 
 def comparison(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from rag.errors import DigestRagError
-from rag.types import Answer, Hit, Ledger, Paper
+from rag.errors import DigestRagError, NoPapers
+from rag.types import Answer, Failure, Hit, Ledger, Paper
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,13 +119,22 @@ def print_ledger(ledger: Ledger, as_json: bool) -> None:
         typer.echo(f"  {odd.arxiv_id} ({odd.digest}, line {odd.line}): no {', '.join(odd.missing)}")
     typer.echo(f"failed      {len(ledger.failed)}")
     for bad in ledger.failed:
-        place = f", line {bad.line}" if bad.line else ""
-        typer.echo(f"  {bad.path}{place}: {bad.reason}")
+        typer.echo(f"  {_told(bad)}")
+
+
+def _told(bad: Failure) -> str:
+    place = f", line {bad.line}" if bad.line else ""
+    return f"{bad.path}{place}: {bad.reason}"
 
 
 def print_update(update: Update | DigestRagError, *, as_json: bool) -> None:
-    """Print a line on an update of the index on stdout, and one on an error on stderr."""
+    """Print a line on an update of the index on stdout.
+
+    An error, and each file or entry that could not be read, is a line on stderr.
+    """
     if isinstance(update, DigestRagError):
+        for bad in update.failed if isinstance(update, NoPapers) else ():
+            say(f"digest-rag: {_told(bad)}.")
         say(f"digest-rag: {update}")
         return
     if as_json:
@@ -147,6 +156,8 @@ def print_update(update: Update | DigestRagError, *, as_json: bool) -> None:
         f"{ledger.papers} papers from {ledger.files} digests{failed}, "
         f"{ledger.embedded} texts embedded, {update.seconds:.1f} s"
     )
+    for bad in ledger.failed:
+        say(f"digest-rag: {_told(bad)}.")
 
 
 def print_paper(paper: Paper) -> None:

@@ -162,3 +162,148 @@ def asks_for_prompt(question: str) -> bool:
     closed = _SPACED.sub(lambda m: re.sub(r"[\s._*-]", "", m[0]), plain)
     forms = (plain, closed, plain.translate(_LEET), closed.translate(_LEET))
     return any(_PROMPT.search(form) for form in forms)
+
+
+# {what the digests print of a paper: how it is asked for}; the authors are in `FIELD`.
+_SORT = r"(?:(?:arxiv|main|primary|subject) )*categor(?:y|ies)\b"
+_CODE = r"(?:the |its |their )?(?:code|data|dataset|repo|github|source|project|demo|weights|model)"
+FIELDS: dict[str, re.Pattern[str]] = {
+    name: re.compile(words, re.IGNORECASE)
+    for name, words in (
+        (
+            "category",
+            rf"\b(?:in|under|to) (?:which|what) {_SORT}"
+            rf"|\b(?:which|what) {_SORT}.{{1,200}}\b(?:in|under|belong\w*(?: to)?|listed|filed)\W*$"
+            rf"|\b(?:what(?:['’]s| is| are| was)|give me|tell me|show me) (?:its|their|the) {_SORT}"
+            rf"(?: of\b|\W*$)|^\W*(?:the )?{_SORT} of\b"
+            r"|(?:属于|归[在为入]|在)(?:哪[一个些]*|什么)\s*(?:arxiv\s*)?(?:主?类别|分类)"
+            r"|是(?:哪[一个些]*|什么)(?:类别|分类)|^\W*\w\S{0,80} categor(?:y|ies)\W*$"
+            r"|(?:类别|分类)(?:是|为)?(?:什么|哪[一个些]*|啥)[呢啊呀]?\W*$",
+        ),
+        (
+            "date",
+            r"\b(?:when|(?:on )?(?:which|what) (?:day|date)) (?:was|were|did|is) .{1,200}?"
+            r"\b(?:announced|published|released|posted|appear(?:ed)?|listed|submitted|come out|"
+            r"came out)\b(?: in the digests?| on arxiv)?(?:\W*$|[,;]| and\b)"
+            r"|\b(?:announcement|publication|release|submission|digest) date\b"
+            r"|(?:什么时候|何时|哪一?[天日]|几月几[日号]).{0,4}(?:发布|公布|公告|发表|出现|收录|上线|提交|出)"
+            r"|(?:发布|公告|发表|收录|公布|提交)的?(?:日期|时间)|是(?:什么时候|何时|哪一?天)的",
+        ),
+        (
+            "announce",
+            r"\bnew(?:ly announced)?(?: (?:paper|submission|entry|one))?,? or (?:an? )?"
+            r"(?:replac\w+|cross-?list\w*|revised|updated)\b"
+            r"|\b(?:replac\w+|cross-?list\w*|revised|updated)(?: (?:paper|entry|one|version))?,?"
+            r" or (?:an? )?new\b|\bannounce(?:ment)? (?:type|kind)\b"
+            r"|\bhow (?:was|were) .{1,200} announced\b"
+            r"|^\W*(?:is|was) .{1,200}? (?:announced as|an? (?:replacement|cross-?list\w*|"
+            r"new (?:paper|submission)))\b|是(?:替换|交叉|新(?:论文|提交|公告))\S{0,4}吗\W*$"
+            r"|新(?:的|提交|论文|公告|发布)*[，,]?还是(?:替换|更新|修订|交叉|旧)"
+            r"|(?:替换|交叉|更新|修订)\S{0,6}还是\S{0,3}新|公告(?:的)?(?:类型|类别|种类)",
+        ),
+        (
+            "digest",
+            r"\b(?:which|what) digests?\b(?! (?:do|are) (?:you|there))"
+            r"|哪(?:一?[个份期]|些|几[个份期])(?:摘要|日报)|什么日报",
+        ),
+        (
+            "link",
+            rf"\b(?:link|url) (?:to|of|for) (?!{_CODE})"
+            r"|\b(?:the|its|their|arxiv|abs|pdf|paper['’]?s?) (?:link|url|pdf)\W*$"
+            r"|\barxiv (?:link|url|page|id|identifier|number) (?:of|for)\b"
+            r"|\bwhat(?:['’]s| is) (?:its|the|their) arxiv "
+            r"(?:link|url|page|id|identifier|number)\W*$"
+            rf"|\bwhere can (?:i|we|one) (?:find|read|download|get) (?!.{{0,200}}\b{_CODE})"
+            r".{1,200}\W*$"
+            r"|(?<!代码)(?<!代码的)(?<!项目)(?<!项目的)(?<!数据集)(?<!数据集的)(?:链接|网址)"
+            r"|arxiv\s*(?:编号|号|id)(?:是|为)?(?:多少|什么|几)",
+        ),
+    )
+}
+
+
+# What is left of such a question without these names or describes a paper.
+FIELD_WORDS = re.compile(
+    r"\b(?:posted|appear\w*|submitted|submission|publication|release|come|came|belong\w*|filed|"
+    r"listed|contains?|files?|primary|main|subject|or|new\w*|replac\w+|cross\w*|revised|updated|"
+    r"version|announce\w*|arxiv|type|kind|page|identifier|id|find|read|download)\b"
+    r"|什么时候|何时|[几哪][一月]?[天日号个份期些]?|属于|归[在为入]|公布|发[布表]|公告|出[现来]|上线|提交|"
+    r"替换|更新|修订|交叉|还是|版|新|旧|链接|网址|编号|文件|收录|时间|日期|它们?|这篇|那篇|该",
+    re.IGNORECASE,
+)
+
+
+def fields_of(question: str) -> tuple[str, ...]:
+    """Return what is asked of a paper that its digests print: "authors" or `FIELDS`."""
+    found = ["authors"] if FIELD.search(question) else []
+    return (*found, *(name for name, words in FIELDS.items() if words.search(question)))
+
+
+_EDGE = r"(?:(?P<{0}new>newest|latest|most recent|last)|(?P<{0}old>oldest|earliest|first))"
+_HAN_EDGE = r"最(?:(?P<{0}new>[新近后])|(?P<{0}old>[早旧老先]))"
+_OURS = r"(?:digests?|library|index|collection|corpus)"
+_ASKING = (
+    r"(?:what|which|show|list|give|tell|me|is|are|was|were|s|the|your|title|name|of|please|and)\W+"
+)
+_LIBRARY: dict[str, re.Pattern[str]] = {
+    name: re.compile(words, re.IGNORECASE)
+    for name, words in (
+        (
+            "digest",
+            rf"\b(?:date|day) of (?:the|your) {_EDGE.format('a')} digest\b"
+            rf"|\b{_EDGE.format('b')} digest['’]?s? (?:date|day)\b"
+            rf"|\bwhen (?:is|was) (?:the|your) {_EDGE.format('c')} digest(?: from| dated)?\W*$"
+            rf"|\b(?:what|which)(?:['’]s| is| (?:day|date) is) (?:the|your) {_EDGE.format('d')}"
+            r" digest(?: from| of)?\W*$"
+            rf"|{_HAN_EDGE.format('e')}的?(?:一[期份个])?的?(?:摘要|日报)(?:文件)?的?(?:是|日期)*"
+            r"(?:日期|哪一?[天期份个]|什么时候|几号|是什么)[的呢啊]?\W*$"
+            rf"|{_HAN_EDGE.format('f')}的?(?:一[期份个])?的?(?:摘要|日报)(?:文件)?的?日期\W*$",
+        ),
+        (
+            "paper",
+            rf"^\W*(?:{_ASKING})*(?:(?P<new>newest|latest|most recent)|(?P<old>oldest|earliest))"
+            rf" (?:papers?|articles?|entry|entries)(?: (?:you have|(?:in|of|from) (?:the|your) "
+            rf"{_OURS}))?\W*$"
+            r"|^\W*(?:请|给我|列出|看看|哪一?篇是?)*最(?:(?P<hnew>[新近])|(?P<hold>[早旧老]))的?(?:一篇)?"
+            r"(?:论文|文章)(?:有|是)*(?:哪一?篇|哪些|什么)?[呢啊]?\W*$",
+        ),
+        (
+            "days",
+            rf"\b(?:what|which)\b.{{0,20}}\b(?:dates?|days?|period|time|range|months?|weeks?)\b.{{0,30}}"
+            rf"\b(?:{_OURS}|you)\b.{{0,10}}\b(?:cover|span|from|range|include|hold|have|go)\w*\W*$"
+            rf"|\b(?:date|time) (?:range|span)\b.{{0,20}}\b(?:{_OURS}|papers)\W*$"
+            r"|\b(?:which|what) (?:dates?|days?|period)\b.{0,12}\b(?:covered|included)\W*$"
+            r"|(?:收录|包含|有)了?哪[些几]天的?(?:摘要|日报)"
+            rf"|\bhow far back do(?:es)? (?:the |your )*{_OURS}\b"
+            rf"|\bhow (?:recent|old|up[- ]to[- ]date) (?:is|are) (?:the|your) {_OURS}\W*$"
+            r"|(?:摘要|日报|资料|数据|索引|库)(?:文件)?\S{0,6}(?:覆盖|包括|包含|涵盖|跨)\S{0,4}"
+            r"(?:哪些|什么|哪段|多长|哪几[个天])\S{0,3}(?:日期|时间|天|时段)"
+            r"|(?:摘要|日报)(?:文件)?\S{0,4}(?:日期|时间)范围"
+            r"|(?:摘要|日报)(?:文件)?\S{0,3}从(?:哪天|哪一天|什么时候|何时|几号)到",
+        ),
+        (
+            "digests",
+            r"\b(?:which|what|how many) (?:(?:daily|arxiv|different) )*(?:digests|digest files)"
+            r"(?: (?:do|are|have|can|you|i|we|there|available|loaded|indexed|in|here|stored|hold|"
+            r"read|use|know|search|searched|included|covered|the|index|library|your|this|got))+\W*$"
+            r"|^\W*(?:please )?(?:list|show|name)(?: (?:me|all|of|the|your|available))* "
+            r"(?:digests|digest files)\W*$"
+            r"|(?:有|收录了?|包含|索引了?|读了?|加载了?)(?:哪[些几]|什么|多少|几)[个份期]?"
+            r"(?:日报|摘要)(?:文件)?[呢啊]?\W*$"
+            r"|^\W*(?:请)?(?:列出|显示)(?:所有|全部)?的?(?:日报|摘要)(?:文件)?\W*$",
+        ),
+    )
+}
+
+
+def library_of(question: str) -> tuple[str, str]:
+    """Return what is asked of the library itself, ("", "") when nothing is.
+
+    That is ("digests", "") for the digests, ("days", "") for the days they cover,
+    ("digest" or "paper", "newest" or "oldest") for those of the last or first day.
+    """
+    for name, words in _LIBRARY.items():
+        if match := words.search(question):
+            groups = [group for group, text in match.groupdict().items() if text]
+            return name, {"n": "newest", "o": "oldest"}.get(groups[0][-3], "") if groups else ""
+    return "", ""

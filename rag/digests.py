@@ -15,6 +15,9 @@ from rag.types import Appearance, Failure, Incomplete, Paper, Rendition
 
 SUFFIXES = frozenset({".txt", ".md", ".markdown"})
 MAX_FILE_BYTES = 64 * 1024 * 1024
+# What Python's two codecs call a character that the data end within.
+_HALF = frozenset({"unexpected end of data", "incomplete multibyte sequence"})
+_CUT_OFF = "the file is cut off here, within a character; what stands before is read"
 
 
 # (digest name, position in the file, entry), as `merge` takes them.
@@ -143,25 +146,37 @@ def account(
 def parse(path: Path) -> Parsed:
     """Return what the file at `path` holds; never raises for what it holds."""
     try:
-        text, layout = _open(path)
+        text, layout, cut_off = _open(path)
     except (OSError, ValueError) as error:
         return Parsed(failed=((0, _reason(error)),), readable=False)
-    return _read_entries(text, layout)
+    parsed = _read_entries(text, layout)
+    if not cut_off:
+        return parsed
+    return replace(parsed, failed=(*parsed.failed, (text.count("\n") + 1, _CUT_OFF)))
 
 
-def decode(data: bytes) -> str:
-    """Return the text of a file: UTF-8 with or without BOM, else GB 18030.
+def decode(data: bytes) -> tuple[str, bool]:
+    """Return the text of a file, and whether it ends within a character.
 
-    Raises ValueError for what is not text.
+    It is UTF-8 with or without BOM, else GB 18030; of a character that is not all
+    there nothing is kept. Raises ValueError for what is not text.
     """
     if b"\0" in data[:65536]:
         raise ValueError("it is a binary file, not text")
     for encoding in ("utf-8-sig", "gb18030"):
         try:
-            return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
-        except UnicodeDecodeError:
-            continue
+            return _lines(data.decode(encoding)), False
+        except UnicodeDecodeError as error:
+            # A few letters and half a character may be the start of either.
+            whole = error.object[: error.start]
+            at_end = error.end == len(error.object) and error.reason in _HALF
+            if at_end and not whole.isascii():
+                return _lines(whole.decode(encoding)), True
     raise ValueError("it is neither UTF-8 nor GB 18030 text")
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def merge(entries: Iterable[Placed]) -> tuple[Paper, ...]:
@@ -177,17 +192,17 @@ def merge(entries: Iterable[Placed]) -> tuple[Paper, ...]:
     return tuple(_paper(arxiv_id, group) for arxiv_id, group in groups.items())
 
 
-def _open(path: Path) -> tuple[str, Layout]:
+def _open(path: Path) -> tuple[str, Layout, bool]:
     if path.stat().st_size > MAX_FILE_BYTES:
         raise ValueError(f"it is larger than {MAX_FILE_BYTES // 1024**2} MiB")
     data = path.read_bytes()
     if not data.strip():
         raise ValueError("it is empty")
-    text = decode(data)
+    text, cut_off = decode(data)
     layout = recognise(text)
     if layout is None:
         raise ValueError("it holds no papers in a known digest layout")
-    return text, layout
+    return text, layout, cut_off
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -139,11 +139,6 @@ class Index:
         return list(self.store.tally("digest"))
 
     @cached_property
-    def digests_without_category(self) -> list[str]:
-        """The names of the digests none of whose entries has a category."""
-        return self.store.digests_without("category")
-
-    @cached_property
     def newest(self) -> date | None:
         """The newest digest's date, None when no digest carries one."""
         days = self.store.tally("day")

@@ -13,6 +13,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from pydantic import ConfigDict
 
 from rag.answer import answer
+from rag.arguments import check_filters
 from rag.search import search
 from rag.settings import Settings
 from rag.types import Filters, Hit, Passage
@@ -84,6 +85,7 @@ def as_retriever(
     *, top_k: int = 10, filters: Filters | None = None, settings: Settings | None = None
 ) -> DigestRetriever:
     """Return a LlamaIndex retriever over the current index; raises as `search` does."""
+    check_filters(filters)
     return DigestRetriever(top_k, filters, settings or Settings.from_env())
 
 
@@ -91,6 +93,7 @@ def as_query_engine(
     *, filters: Filters | None = None, llm: object = None, settings: Settings | None = None
 ) -> DigestQueryEngine:
     """Return a LlamaIndex query engine that answers as `rag.answer` does."""
+    check_filters(filters)
     return DigestQueryEngine(filters=filters, llm=llm, settings=settings or Settings.from_env())
 
 

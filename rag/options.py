@@ -8,6 +8,7 @@ from typing import Annotated, cast, get_args
 import typer
 
 from rag.errors import SettingError
+from rag.layouts.base import find_arxiv_id
 from rag.types import Announce, ChipField, Filters
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -42,11 +43,17 @@ def filters_of(
     for kind in announce or ():
         if kind not in kinds:
             raise SettingError(f"'{kind}' is no announce kind.", f"Use one of {', '.join(kinds)}.")
+    for asked in arxiv_id or ():
+        if find_arxiv_id(asked)[0] is None:
+            raise SettingError(f"'{asked}' is no arXiv id.", "Write it as 2506.05739.")
+    first, last = _day(since), _day(until)
+    if first and last and first > last:
+        raise SettingError(f"--since {first} is after --until {last}.", "Swap the two.")
     return Filters(
         categories=tuple(category or ()),
         authors=tuple(author or ()),
-        since=_day(since),
-        until=_day(until),
+        since=first,
+        until=last,
         digests=tuple(digest or ()),
         announce=cast(tuple[Announce, ...], tuple(announce or ())),
         arxiv_ids=tuple(arxiv_id or ()),

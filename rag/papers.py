@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,13 @@ class PaperFile:
             return self.db.execute(sql, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise IndexDamaged.of(self._path) from error
+
+    @cached_property
+    def signed(self) -> Mask:
+        """Which papers have authors, shape (count,)."""
+        found = np.zeros(self.count, dtype=np.bool_)
+        found[[n for (n,) in self.rows("SELECT DISTINCT number FROM authors")]] = True
+        return found
 
     def owners(self, name: str, most: int) -> list[tuple[int, float]]:
         """Return up to `most` live papers that go by a name key, and how surely, surest first."""

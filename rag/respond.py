@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rag import compose, extract
+from rag import compose, cues, extract
 from rag.chat import Resolved
 from rag.details import states
 from rag.evidence import prefers_another, relevant, supports
 from rag.framing import OF_NO_PAPER, about_chip, narrowed, unanswerable
 from rag.index import Index
+from rag.lookup import all_printed, library, of_day, unprinted
 from rag.names import quotes_title
 from rag.search import find
 from rag.settings import Settings
@@ -85,6 +86,9 @@ def respond(
     reason = unanswerable(understood, resolved)
     about = () if reason in OF_NO_PAPER else about_chip(understood, resolved)
     case = _Case(index, understood, settings, resolved.question, about, rough)
+    held = cues.library_of(understood.question)
+    if held[0] and not (understood.named or understood.unknown):
+        return _library(case, *held)
     if reason:
         return _refuse(case, (), compose.phrase(reason, case.language))
     if resolved.missing:
@@ -92,7 +96,7 @@ def respond(
         return _refuse(case, (), compose.phrase("unknown", case.language, what=what))
     if understood.unknown and not understood.named:
         what = ", ".join(understood.unknown)
-        return _refuse(case, (), compose.phrase("unknown", case.language, what=what))
+        return _none(case, compose.phrase("unknown", case.language, what=what))
     if understood.filters and not understood.topic and not understood.named:
         return _look_up(case)
     papers = resolved.focus or understood.named
@@ -101,7 +105,7 @@ def respond(
         return _look_up(case)
     surely = resolved.focus or understood.surely
     if understood.kind == "field" and papers:
-        return _fields(case, papers)
+        return _field(case, papers)
     if len(papers) > 1 and (resolved.compares or understood.kind == "comparison"):
         return _compare(case, papers)
     if surely:
@@ -114,8 +118,7 @@ def _searched(case: _Case, resolved: Resolved) -> Draft:
     found = {question: _found(case, question) for question in asked}
     hits = _merged(list(found.values()))
     if not hits and case.understood.filters:
-        scope = compose.scope(case.understood.filters, case.language)
-        return _refuse(case, (), compose.phrase("none", case.language, scope=scope))
+        return _none(case)
     before = resolved.lean[0] if resolved.lean else ""
     if before and not prefers_another(
         case.index, case.asked, hits, before, fragment=resolved.fragment
@@ -203,55 +206,47 @@ def _compare(case: _Case, arxiv_ids: Sequence[str]) -> Draft:
     return Draft(_answer(case, text, hits, items), open=True)
 
 
+def _none(case: _Case, reason: str = "") -> Draft:
+    """Say that no paper fits, and which digests do not print what was asked for."""
+    understood = case.understood
+    scope = compose.scope(understood.filters, case.language)
+    said = reason or compose.phrase("none", case.language, scope=scope)
+    holes = unprinted(case.index, understood.filters, understood.unknown, case.language)
+    return _refuse(case, (), "\n".join([said, *holes]))
+
+
+def _library(case: _Case, asked: str, edge: str) -> Draft:
+    case = replace(case, about=())
+    if asked == "paper" and (only := case.understood.filters or of_day(case.index, edge)):
+        return _look_up(replace(case, understood=replace(case.understood, filters=only)))
+    text = library(case.index, edge or asked, case.language)
+    return Draft(replace(_answer(case, text, (), ()), mode="lookup"))
+
+
 def _look_up(case: _Case) -> Draft:
     filters = case.understood.filters
     papers = case.index.store.papers(case.index.store.select(filters))
     scope = compose.scope(filters, case.language)
     if not papers:
-        return _refuse(case, (), compose.phrase("none", case.language, scope=scope))
+        return _none(case)
     name = "count_one" if len(papers) == 1 else "count"
     lines = [compose.phrase(name, case.language, n=len(papers), scope=scope)]
     if case.understood.kind != "count":
         lines.append(compose.titles(papers, case.language))
-    if filters.categories:
-        lines += _without_category(case)
+    lines += unprinted(case.index, Filters(categories=filters.categories), (), case.language)
     cited = () if case.understood.kind == "count" else papers
     hits = [Hit(p, case.index.store.passages_of(p.arxiv_id)[0], 1.0) for p in cited]
     answer = _answer(case, "\n".join(lines), hits, [(p, ()) for p in cited])
     return Draft(replace(answer, mode="lookup"))
 
 
-def _without_category(case: _Case) -> list[str]:
-    names = case.index.digests_without_category
-    return [compose.phrase("no_category", case.language, names=", ".join(names))] if names else []
-
-
-def _field(case: _Case, arxiv_id: str) -> Draft:
-    paper = case.paper(arxiv_id)
-    if paper is None or not paper.authors:
-        title = paper.title if paper else ""
-        reason = compose.phrase("no_authors", case.language, title=title, id=arxiv_id)
-        return _refuse(case, _hits_of(case, [arxiv_id]), reason, list_nearest=False)
-    names = ", ".join(paper.authors)
-    text = compose.phrase("authors", case.language, title=paper.title, id=arxiv_id, names=names)
-    answer = _answer(case, text, _hits_of(case, [arxiv_id]), [(paper, ())])
-    return Draft(replace(answer, mode="lookup"))
-
-
-def _fields(case: _Case, arxiv_ids: Sequence[str]) -> Draft:
-    """Return the look-up of each paper, one line each."""
-    drafts = [_field(case, arxiv_id) for arxiv_id in arxiv_ids]
-    answers = [draft.answer for draft in drafts]
-    told = [one for one in answers if not one.is_refusal]
-    first = (told or answers)[0]
-    return Draft(
-        replace(
-            first,
-            text="\n".join(one.text for one in answers),
-            citations=tuple(c for one in answers for c in one.citations),
-            hits=tuple(hit for one in answers for hit in one.hits),
-        )
-    )
+def _field(case: _Case, arxiv_ids: Sequence[str]) -> Draft:
+    papers = case.index.store.papers(arxiv_ids[:_MOST_LISTED])
+    text, told = all_printed(papers, case.understood.question, case.language)
+    hits = _hits_of(case, arxiv_ids)
+    if not told:
+        return _refuse(case, hits, text, list_nearest=False)
+    return Draft(replace(_answer(case, text, hits, [(p, ()) for p in told]), mode="lookup"))
 
 
 def _refuse(

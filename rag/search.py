@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from rag.arguments import check_filters
 from rag.columns import Mask
 from rag.errors import QuestionError
 from rag.fusion import fuse, share_of_words, weight_for
@@ -39,10 +40,11 @@ def search(
 ) -> list[Hit]:
     """Return the `top_k` papers that fit the question best, best first, one hit each.
 
-    Raises `QuestionError` for an empty or too long question and an `IndexFailure`
-    when there is no usable index.
+    Raises `QuestionError` for an empty or too long question, `SettingError` for filters
+    of the wrong type and an `IndexFailure` when there is no usable index.
     """
     settings = settings or Settings.from_env()
+    check_filters(filters)
     asked = checked(question, settings)
     index = open_index(settings)
     plain = plain_question(asked)
@@ -52,8 +54,10 @@ def search(
 def checked(question: str, settings: Settings) -> str:
     """Return the question without control characters and outer white space.
 
-    Raises `QuestionError` when nothing is left or it is too long.
+    Raises `QuestionError` when it is no text, nothing is left or it is too long.
     """
+    if not isinstance(question, str):
+        raise QuestionError("The question is no text.", "Ask in a str.")
     asked = strip_invisible(question).strip()
     if not asked:
         raise QuestionError("The question is empty.", "Ask something about the digests.")

@@ -56,6 +56,7 @@ class PaperStore:
         self.paper_count = start - sum(len(part.dead) for part in self._parts)
         self.paper = lru_cache(maxsize=4096)(self._paper)
         self.passages_of = lru_cache(maxsize=4096)(self._passages_of)
+        self.digests_without = lru_cache(maxsize=4)(self._digests_without)
 
     def close(self) -> None:
         """Close the files; the store can't be used afterwards."""
@@ -146,13 +147,26 @@ class PaperStore:
             )
         )
 
-    def digests_without(self, column: str) -> list[str]:
-        """Return the digests none of whose entries has a "category" or a "day"."""
+    def _digests_without(self, column: str) -> list[str]:
+        """Return the digests none of whose entries has a "category", a "day" or "authors"."""
         known: dict[str, bool] = {}
         for part in self._parts:
-            for name, has in part.columns.present(column, part.live).items():
+            if column == "authors":
+                present = part.columns.present_among(part.signed, part.live)
+            else:
+                present = part.columns.present(column, part.live)
+            for name, has in present.items():
                 known[name] = known.get(name, False) or has
         return sorted(name for name, has in known.items() if not has)
+
+    @cached_property
+    def days_of_digests(self) -> dict[str, list[str]]:
+        """{digest: the days that its entries carry, oldest first}."""
+        found: dict[str, set[str]] = {}
+        for part in self._parts:
+            for name, days in part.columns.days(part.live).items():
+                found.setdefault(name, set()).update(days)
+        return {name: sorted(days) for name, days in found.items()}
 
     def has_author(self, name: str) -> bool:
         """Return whether an author's name contains `name`, by whole words."""

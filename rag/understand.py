@@ -76,6 +76,8 @@ def understand(
     days = _days(question, index)
     categories, category_spans = _categories(question, index)
     announce, announce_spans = _announce(question)
+    if cues.FIELDS["announce"].search(question):  # "new or replaced?" restricts nothing
+        announce = ()
     digests, digest_spans = _digests(question, index)
     spans = [*author_spans, *category_spans, *announce_spans, *digest_spans]
     spans += [m.span() for m in ARXIV_ID.finditer(question)]
@@ -137,11 +139,16 @@ def _kind(question: str, named: tuple[str, ...], filtered: bool) -> Kind:
         return "count"
     if cues.COMPARE.search(question) and len(named) > 1:
         return "comparison"
-    if cues.FIELD.search(question):
+    if cues.FIELD.search(question) or (cues.fields_of(question) and (named or _bare(question))):
         return "field"
     if cues.LIST.search(question) and not named and not cues.SINGLE.search(question):
         return "list"
     return "list" if filtered and not named and not cues.SINGLE.search(question) else "fact"
+
+
+def _bare(question: str) -> bool:
+    """Return whether a question for what is printed of a paper says nothing of the paper."""
+    return not _content(cues.FIELD_WORDS.sub(" ", question))
 
 
 def _content(text: str) -> list[str]:

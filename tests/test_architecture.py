@@ -13,7 +13,7 @@ RAG, UI = ROOT / "rag", ROOT / "ui"
 LAYERS = [
     {"types"},
     {"errors", "fusion", "once"},
-    {"settings", "text"},
+    {"settings", "text", "arguments"},
     {
         "layouts.base",
         "dates",
@@ -51,7 +51,7 @@ LAYERS = [
     {"build"},
     {"extract", "guard", "replies", "local", "support", "reasoning", "watch"},
     {"chat", "details", "compose", "cite", "prompt", "llm"},
-    {"judge", "reading", "condense", "offers", "framing"},
+    {"judge", "reading", "condense", "offers", "framing", "lookup"},
     {"respond", "generate"},
     {"answer"},
     {"evaluate", "llamaindex", "check"},

@@ -178,7 +178,6 @@ def test_a_refusal_is_data_and_no_error(run: Run) -> None:
         (("--announce", "replace"), 9),
         (("--id", PPA, "--id", "2505.20065"), 2),
         (("--until", "2025-06-08"), 0),
-        (("--id", "junk"), 0),
     ],
 )
 def test_filters_of_papers(run: Run, arguments: tuple[str, ...], count: int) -> None:
@@ -203,6 +202,8 @@ BAD: list[tuple[tuple[str, ...], str]] = [
     (("show", "2599.99999"), "2599.99999"),
     (("show", "junk"), "junk"),
     (("papers", "--since", "tomorrow"), "tomorrow"),
+    (("papers", "--since", "2025-06-10", "--until", "2025-06-09"), "after"),
+    (("ask", "What is it?", "--id", "9999"), "'9999' is no arXiv id"),
     (("papers", "--announce", "bad"), "bad"),
     (("index", "/no/such/folder"), "/no/such/folder"),
     (("eval", "/no/such/file"), "/no/such/file"),

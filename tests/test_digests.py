@@ -265,6 +265,34 @@ def test_decode_refuses_what_is_no_text() -> None:
         decode(b"\xff\xff\xff")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("layout", [titled, sections])
+def test_a_file_cut_off_within_a_character_is_read_to_there(
+    tmp_path: Path, encoding: str, layout: Callable[[list[Entry]], str]
+) -> None:
+    entries = [
+        entry(
+            f"2501.0000{n}", title=f"第{n}篇", parts=(("translation", "摘要。"), ("tldr", "短。"))
+        )
+        for n in (1, 2)
+    ]
+    data = layout(entries).encode(encoding)
+    last = "篇".encode(encoding.removesuffix("-sig"))
+    cut = data[: data.rindex(last) + len(last)]
+    title, _ = decode(cut)
+    heading = cut + b"](https://arxiv.org/abs/2501.00002)\n\xe6"
+    write_files(tmp_path, {"d.md": heading})
+    reading = read_digests([tmp_path])
+    assert title.endswith("第2篇")
+    assert [p.arxiv_id for p in reading.papers] == ["2501.00001", "2501.00002"]
+    assert [p.title for p in reading.papers] == ["第1篇", "第2篇"]
+    assert reading.files == (tmp_path / "d.md",)
+    (failure,) = reading.failed
+    assert failure.line == heading.count(b"\n") + 1
+    assert "cut off" in failure.reason
+    assert [odd.arxiv_id for odd in reading.incomplete][-1] == "2501.00002"
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

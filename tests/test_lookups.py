@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from conftest import ROOT
+from digest_files import entry, sections, titled
 
 from rag.answer import answer
+from rag.build import build_index
 from rag.settings import Settings
+from rag.types import Turn
 
 MONDAY = "2025-06-09"
 
@@ -190,3 +193,220 @@ def test_lists_are_exact(seed_index: Settings, question: str, fits: Fits) -> Non
 def test_a_count_by_category_names_the_digests_without_one(seed_index: Settings) -> None:
     text = answer("How many cs.LG papers are there?", settings=seed_index).text
     assert "004_550b361b9cc0b56f" in text
+
+
+SAFE, IMAGINE, LORA, DOTS = "2505.20065", "2505.10010", "2506.06105", "2506.05767"
+FIELDS: list[tuple[str, str, str]] = [
+    (f"Which category is {IMAGINE} in?", IMAGINE, "cs.LG"),
+    (f"What is the arXiv category of {IMAGINE}?", IMAGINE, "cs.LG"),
+    (f"{IMAGINE} 属于哪个类别？", IMAGINE, "cs.LG"),
+    (f"When was {LORA} announced?", LORA, MONDAY),
+    (f"On which day was {LORA} published?", LORA, MONDAY),
+    ("When was Text-to-LoRA released?", LORA, MONDAY),
+    (f"{LORA} 是什么时候发布的？", LORA, MONDAY),
+    (f"Is {DOTS} a new or a replaced paper?", DOTS, "cross"),
+    (f"How was {DOTS} announced?", DOTS, "cross"),
+    (f"{DOTS} 是新论文还是替换版？", DOTS, "cross"),
+    (f"Was {DOTS} announced as a replacement?", DOTS, "cross"),
+    (f"{DOTS} 是替换版吗？", DOTS, "cross"),
+    ("Which digest contains SafeDPO?", SAFE, "001_f473a27d6f69c3da"),
+    ("SafeDPO 出现在哪些摘要文件里？", SAFE, "001_f473a27d6f69c3da"),
+    ("What is the link to SafeDPO?", SAFE, f"https://arxiv.org/abs/{SAFE}"),
+    ("SafeDPO 的链接", SAFE, f"https://arxiv.org/abs/{SAFE}"),
+]
+
+
+@pytest.mark.parametrize(("question", "arxiv_id", "value"), FIELDS)
+def test_what_is_printed_of_a_paper_is_one_cited_sentence(
+    seed_index: Settings, question: str, arxiv_id: str, value: str
+) -> None:
+    result = answer(question, settings=seed_index)
+    assert [c.arxiv_id for c in result.citations] == [arxiv_id]
+    assert f"[{arxiv_id}]" in result.text
+    assert value in result.text
+    assert len(result.text.splitlines()) == 1
+    assert result.mode == "lookup"
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (f"Which category is {LORA} in?", "prints no category"),
+        (f"{LORA} 属于哪个类别？", "没有标注类别"),
+        ("When was SafeDPO announced?", "prints no date"),
+        ("SafeDPO 是什么时候发布的？", "没有标注日期"),
+        ("Is SafeDPO a new or a replaced paper?", "does not print how"),
+    ],
+)
+def test_what_is_not_printed_is_said_to_be_missing(
+    seed_index: Settings, question: str, said: str
+) -> None:
+    result = answer(question, settings=seed_index)
+    assert result.is_refusal
+    assert said in result.text
+    assert not result.citations
+
+
+def test_several_fields_and_papers_are_told_each(seed_index: Settings) -> None:
+    asked = f"When was {LORA} announced, and which category is it in?"
+    result = answer(asked, settings=seed_index)
+    assert MONDAY in result.text
+    assert "prints no category" in result.text
+    assert not result.is_refusal
+    both = answer(f"Which categories are {IMAGINE} and {SAFE} in?", settings=seed_index)
+    assert [c.arxiv_id for c in both.citations] == [IMAGINE, SAFE]
+
+
+def test_a_field_of_the_paper_talked_about(seed_index: Settings) -> None:
+    before = answer("What is SafeDPO?", settings=seed_index)
+    for question in (
+        "Which category is it in?",
+        "它属于哪个类别？",
+        "What is its category?",
+    ):
+        then = answer(question, history=[Turn("What is SafeDPO?", before)], settings=seed_index)
+        assert [c.arxiv_id for c in then.citations] == [SAFE]
+        assert "cs.LG" in then.text
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which categories of attacks does UDora consider?",
+        "Is there a link to the code of SafeDPO?",
+        "Does SafeDPO need a new loss or a reward model?",
+        "Which digests mention quantization?",
+        "Where can I get the code of SafeDPO?",
+        "UDora 的代码链接在哪里？",
+    ],
+)
+def test_words_of_the_trade_are_no_fields(seed_index: Settings, question: str) -> None:
+    assert answer(question, settings=seed_index).kind != "field"
+
+
+@pytest.mark.parametrize(
+    "question", ["Which digests do you have?", "有哪些日报？", "有哪些摘要文件", "list the digests"]
+)
+def test_the_digests_are_listed_with_their_days_and_papers(
+    seed_index: Settings, question: str
+) -> None:
+    result = answer(question, settings=seed_index)
+    assert not result.is_refusal
+    assert str(len(ids(everything))) in result.text
+    for name in {e.digest for e in ENTRIES}:
+        line = next(line for line in result.text.splitlines() if name in line)
+        assert re.search(rf"\b{len(ids(digest(name)))} (?:papers|篇)", line)
+        dated = any(e.day for e in ENTRIES if e.digest == name)
+        assert (MONDAY in line) == dated
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the newest digest's date?",
+        "When is the oldest digest from?",
+        "What dates do the digests cover?",
+        "Which days are covered?",
+        "摘要覆盖哪些日期？",
+        "最新一期摘要是哪天的？",
+    ],
+)
+def test_the_days_covered_are_told(seed_index: Settings, question: str) -> None:
+    result = answer(question, settings=seed_index)
+    assert MONDAY in result.text
+    assert "000_132876c306dddd66" in result.text.splitlines()[-1]
+    assert not result.is_refusal
+
+
+@pytest.mark.parametrize("question", ["oldest paper", "latest paper?", "最早的论文是哪篇？"])
+def test_the_first_and_the_last_papers_are_those_of_that_day(
+    seed_index: Settings, question: str
+) -> None:
+    result = answer(question, settings=seed_index)
+    assert {c.arxiv_id for c in result.citations} == ids(day(MONDAY))
+
+
+@pytest.mark.parametrize(
+    ("question", "silent"),
+    [
+        ("Papers by Jiawei Han", lambda e: not e.authors),
+        ("作者是 Jiawei Han 的论文", lambda e: not e.authors),
+        ("cs.CV papers", lambda e: not e.category),
+        ("papers in May 2025", lambda e: not e.day),
+        ("2025年5月的论文", lambda e: not e.day),
+    ],
+)
+def test_nothing_found_names_the_digests_that_print_no_such_thing(
+    seed_index: Settings, question: str, silent: Fits
+) -> None:
+    result = answer(question, settings=seed_index)
+    assert result.is_refusal
+    last = result.text.splitlines()[-1]
+    for name in {e.digest for e in ENTRIES}:
+        assert (name in last) == all(silent(e) for e in ENTRIES if e.digest == name)
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("When was it announced?", MONDAY),
+        ("它是什么时候发布的？", MONDAY),
+        ("Was it a new or a replaced paper?", "cross"),
+        ("它是替换版吗？", "cross"),
+        ("In which digest does it appear?", "004_550b361b9cc0b56f"),
+        ("它出现在哪个摘要里？", "004_550b361b9cc0b56f"),
+        ("What is its arXiv link?", f"https://arxiv.org/abs/{DOTS}"),
+    ],
+)
+def test_every_field_can_be_asked_in_a_follow_up(
+    seed_index: Settings, question: str, value: str
+) -> None:
+    before = answer(f"What is {DOTS} about?", settings=seed_index)
+    then = answer(question, history=[Turn(before.question, before)], settings=seed_index)
+    assert [c.arxiv_id for c in then.citations] == [DOTS]
+    assert value in then.text
+    assert then.mode == "lookup"
+
+
+def test_a_library_without_days_and_of_one_digest(tiny_settings: Callable[..., Settings]) -> None:
+    settings = tiny_settings({"only.md": sections([entry()])})
+    build_index(settings=settings)
+    listed = answer("Which digests do you have?", settings=settings).text
+    assert listed.splitlines() == [
+        "One digest with 1 distinct papers.",
+        "- only (no date, 1 paper)",
+    ]
+    for question in ("What is the newest digest's date?", "oldest paper"):
+        assert answer(question, settings=settings).text.startswith("The digests print no dates.")
+
+
+def test_digests_are_listed_newest_first_and_the_days_span_them(
+    tiny_settings: Callable[..., Settings],
+) -> None:
+    days = [f"2025-06-{n:02}" for n in range(1, 15)]
+    files = {
+        f"d{n}.md": titled([entry(f"2501.000{n:02}", title=f"Paper {n}")], day)
+        for n, day in enumerate(days, start=10)
+    }
+    settings = tiny_settings(files)
+    build_index(settings=settings)
+    text = answer("Which digests do you have?", settings=settings).text
+    assert "14 digests" in text
+    assert "from 2025-06-01 to 2025-06-14" in text
+    assert re.findall(r"^- (d\d+)", text, re.MULTILINE) == [f"d{n}" for n in range(23, 9, -1)]
+    oldest = answer("What is the oldest paper?", settings=settings)
+    assert [c.arxiv_id for c in oldest.citations] == ["2501.00010"]
+    # None prints authors: a dozen names, and that there are more.
+    nobody = answer("Papers by Jiawei Han", settings=settings).text.splitlines()[-1]
+    assert nobody.endswith("d21, ….")
+
+
+def test_a_digest_that_prints_no_authors_is_told_by_its_own_papers(
+    tiny_settings: Callable[..., Settings],
+) -> None:
+    both = replace(entry("2501.00001"), authors=("Ju Wu",), category="cs.CL")
+    own = entry("2501.00002", title="Another")
+    settings = tiny_settings({"a.md": sections([both]), "b.md": titled([both, own])})
+    build_index(settings=settings)
+    text = answer("Papers by Jiawei Han", settings=settings).text
+    assert text.splitlines()[-1] == "Digests that print no authors: b."

@@ -20,7 +20,7 @@ from filelock import FileLock
 from rag import build
 from rag import watch as watching
 from rag.console import print_update
-from rag.errors import DigestError, DigestRagError
+from rag.errors import DigestError, DigestRagError, NoPapers
 from rag.index import open_index
 from rag.layouts import Entry
 from rag.settings import Settings
@@ -260,7 +260,16 @@ def test_an_update_is_a_line_and_an_error_a_sentence(capsys: pytest.CaptureFixtu
     print_update(Update(ledger, added=2, changed=0, removed=1, seconds=1.25), as_json=False)
     print_update(DigestRagError("It is so.", "Do this."), as_json=False)
     out, err = capsys.readouterr()
-    assert out.count("\n") == err.count("\n") == 1
+    assert out.count("\n") == 1
     for part in ("2 new, 1 removed;", "40 papers from 3 digests", "1 failed", "7 texts", "1.2 s"):
         assert part in out
-    assert err == "digest-rag: It is so. Do this.\n"
+    assert err == "digest-rag: x.md: no.\ndigest-rag: It is so. Do this.\n"
+
+
+def test_where_no_paper_could_be_read_each_file_says_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_update(NoPapers((Failure("x.md", 7, "no"),)), as_json=False)
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "digest-rag: x.md, line 7: no."
+    assert last.startswith("digest-rag: No paper could be read.")
