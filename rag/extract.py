@@ -92,6 +92,7 @@ _ASKS_CODE = re.compile(
 )
 _LEANS = re.compile(
     r"(?:However|Moreover|Furthermore|Additionally|In addition|Besides|These|They|Such|It)\b"
+    r"|This (?!paper|work|article|study|survey|chapter|report|research|position)\w"
 )
 _OF_CODE, _OF_LEANING = 0.4, 0.1
 _FLOOR = 0.1

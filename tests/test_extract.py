@@ -192,3 +192,10 @@ def test_every_seed_papers_sentences_are_verbatim(seed_index: Settings) -> None:
             assert found
             for sentence in found:
                 assert sentence.quote.text in texts[sentence.quote.passage_id]
+
+
+def test_a_sentence_that_leans_on_the_one_before_gives_way_to_one_that_stands_alone() -> None:
+    leaning = "This property of quantization leads to larger quantization errors."
+    alone = "This paper proposes quantization by polar coordinates."
+    found = ranked("papers about quantization", pool(leaning, alone))
+    assert max(found, key=lambda s: s.score).quote.text == alone
