@@ -74,6 +74,7 @@ def copied(tiny_settings: Tiny, tmp_path: Path) -> Settings:
     return copy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "damage"),
     [

@@ -187,6 +187,7 @@ class TestSwap:
 
 
 class TestFailures:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "stage", ["reading", "embedding", "writing", "verifying", "calibrating"]
     )
@@ -277,6 +278,7 @@ POINTERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", POINTERS)
 def test_rubbish_in_the_pointer_is_damage_and_is_mended(
     tiny_settings: Tiny, content: bytes
