@@ -237,6 +237,8 @@ def test_the_command_tells_a_line_for_each_update_and_stops(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell starts its background jobs with this signal ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["added"] == 1
