@@ -12,12 +12,11 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from statistics import fmean
 
 from rag.aspects import HAN_ASKING, content
-from rag.evidence import FEWEST_HITS, LEVELS, bearing, like, score
+from rag.evidence import FEWEST_HITS, LEVELS, bearing, like, score, short
 from rag.index import Index
 from rag.lexical import STOP_WORDS
 from rag.names import MADE
@@ -71,7 +70,7 @@ def calibrated(
         return dict(known)
     found: dict[str, list[float]] = {"papers": [float(count)]}
     made = [(str(la), la, questions(index, la), _MOST, _REPHRASED[la]) for la in LANGUAGES]
-    made += [(f"{la} short", la, short_questions(index, la), _MOST_SHORT, 0) for la in LANGUAGES]
+    made += [(short(la), la, short_questions(index, la), _MOST_SHORT, 0) for la in LANGUAGES]
     for number, (kind, language, asked, most, lower) in enumerate(made):
         report("calibrating", number, len(made))
         scores = _scores(index, islice(asked, most), language)
@@ -120,11 +119,11 @@ def short_questions(index: Index, language: Language) -> Iterator[str]:
         else:
             words = [word for word in words if len(word) in _TOPIC_CHARACTERS]
             words = [word for word in words if not _HAN_FUNCTION & {word[0], word[-1]}]
-        short = (word for word in words if like(word, language) != language)
-        if topics := [topic for topic in short if _in_use(index, topic)]:
-            topic = max(topics, key=partial(_telling, index))
-            if _telling(index, topic) >= _SPECIAL:
-                yield topic
+        few = (word for word in words if like(word, language) == short(language))
+        telling = {topic: _telling(index, topic) for topic in few if _in_use(index, topic)}
+        topic = max(telling, key=telling.__getitem__, default="")
+        if topic and telling[topic] >= _SPECIAL:
+            yield topic
 
 
 def _in_use(index: Index, topic: str) -> bool:

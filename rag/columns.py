@@ -126,25 +126,28 @@ class Columns:
 
     def days(self, live: Mask | None) -> dict[str, set[str]]:
         """Return {digest: the days that its live entries carry}."""
-        known = self._rows["day"] != _NONE
-        if live is not None:
-            known &= live[self._paper]
-        size = max(len(self._values["day"]), 1)
+        names, days = self._values["digest"], self._values["day"]
         found: dict[str, set[str]] = {}
-        for pair in np.unique(
-            self._rows["digest"][known].astype(np.int64) * size + self._rows["day"][known]
-        ).tolist():
-            digest = self._values["digest"][pair // size]
-            found.setdefault(digest, set()).add(self._values["day"][pair % size])
+        for digest, day in self._beside(self._rows["digest"], "day", live).tolist():
+            found.setdefault(names[digest], set()).add(days[day])
         return found
 
     def _pairs(self, column: str, live: Mask | None) -> NDArray[np.int64]:
         """Return the distinct (paper, code) pairs of the live papers, shape (n, 2)."""
+        return self._beside(self._paper, column, live)
+
+    def _beside(
+        self, numbers: NDArray[np.int32], column: str, live: Mask | None
+    ) -> NDArray[np.int64]:
+        """Return the distinct (number, code) pairs of the live appearances with a code.
+
+        `numbers` has one for each appearance; the result has shape (n, 2).
+        """
         known = self._rows[column] != _NONE
         if live is not None:
             known &= live[self._paper]
         size = max(len(self._values[column]), 1)
-        pairs = np.unique(self._paper[known].astype(np.int64) * size + self._rows[column][known])
+        pairs = np.unique(numbers[known].astype(np.int64) * size + self._rows[column][known])
         return np.stack([pairs // size, pairs % size], axis=1)
 
 

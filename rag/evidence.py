@@ -76,7 +76,12 @@ def supports(
 
 def like(question: str, language: Language) -> str:
     """Return which of the index's own questions this one is measured against."""
-    return f"{language} short" if len(content(question)) <= _SHORT[language] else language
+    return short(language) if len(content(question)) <= _SHORT[language] else language
+
+
+def short(language: Language) -> str:
+    """Return the kind of the short questions of a language."""
+    return f"{language} short"
 
 
 def threshold(scores: Sequence[float], kind: str, false_refusals: float) -> float:

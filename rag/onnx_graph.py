@@ -18,7 +18,6 @@ Precision = Literal["int8", "float32"]
 # onnxruntime's own fused operators.
 _FUSED = "com.microsoft"
 _BLOCK = 64
-_ATTENTION = "encoder.layer.{}.attention."
 
 
 class _Graph:

@@ -63,9 +63,6 @@ class _Case:
             "generation": self.index.manifest.generation,
         }
 
-    def paper(self, arxiv_id: str) -> Paper | None:
-        return self.index.store.paper(arxiv_id)
-
 
 def respond(
     index: Index,

@@ -23,8 +23,6 @@ _PART = 500
 _LONGEST_NAME = 5
 # A name that more papers have than this means none of them.
 _NAMESAKES = 8
-# A name that more papers share means none of them.
-_OWNERS = 16
 
 
 class PaperStore:
